@@ -1,0 +1,161 @@
+-- Functions and triggers of the contract (section 1.9), and the guards that keep a shared job row true.
+
+create or replace function update_updated_at_column() returns trigger language plpgsql as $$
+begin
+  new.updated_at = now();
+  return new;
+end $$;
+create or replace function gh_update_user_usage_timestamp() returns trigger language plpgsql as $$
+begin
+  new.updated_at = now();
+  return new;
+end $$;
+create or replace function gh_update_browser_sessions_timestamp() returns trigger language plpgsql as $$
+begin
+  new.updated_at = now();
+  return new;
+end $$;
+drop trigger if exists update_gh_action_manuals_updated_at on gh_action_manuals;
+create trigger update_gh_action_manuals_updated_at before update on gh_action_manuals
+  for each row execute function update_updated_at_column();
+drop trigger if exists update_gh_automation_jobs_updated_at on gh_automation_jobs;
+create trigger update_gh_automation_jobs_updated_at before update on gh_automation_jobs
+  for each row execute function update_updated_at_column();
+drop trigger if exists update_gh_user_credentials_updated_at on gh_user_credentials;
+create trigger update_gh_user_credentials_updated_at before update on gh_user_credentials
+  for each row execute function update_updated_at_column();
+drop trigger if exists trg_gh_user_usage_updated_at on gh_user_usage;
+create trigger trg_gh_user_usage_updated_at before update on gh_user_usage
+  for each row execute function gh_update_user_usage_timestamp();
+drop trigger if exists trg_gh_browser_sessions_updated_at on gh_browser_sessions;
+create trigger trg_gh_browser_sessions_updated_at before update on gh_browser_sessions
+  for each row execute function gh_update_browser_sessions_timestamp();
+
+-- The tier a job names: what the service says of the subscription, else of the job; unknown words are free.
+create function gh_named_tier(p_input jsonb, p_metadata jsonb) returns text language sql immutable as $$
+  select coalesce((
+    select t from unnest(array[p_metadata ->> 'subscription_tier', p_input ->> 'tier']) with ordinality as x (t, o)
+    where t in ('free', 'starter', 'pro', 'premium', 'enterprise') order by o limit 1), 'free')
+$$;
+
+create function gh_job_defaults() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  new.task_description := coalesce(new.task_description, '');
+  new.input_data := coalesce(new.input_data, '{}');
+  new.metadata := coalesce(new.metadata, '{}');
+  new.tags := coalesce(new.tags, '[]');
+  if coalesce(nullif(current_setting('role', true), 'none'), session_user) in ('authenticated', 'anon') then
+    -- A user's own insert: the account decides the tier, and the lifecycle starts at its beginning.
+    new.tier := coalesce((select u.tier from gh_user_usage u where u.user_id = new.user_id order by u.period_start desc limit 1), 'free');
+    new.status := 'pending';
+    new.created_by := 'user';
+    new.worker_id := null;
+    new.retry_count := 0;
+    new.max_retries := least(greatest(new.max_retries, 0), 3);
+    new.timeout_seconds := least(greatest(new.timeout_seconds, 30), 1800);
+    new.placement_failures := 0;
+    new.crash_count := 0;
+    new.execution_attempt_id := null;
+    new.callback_url := null; -- a caller-chosen address is taken over REST only, where it is checked
+    new.metadata := new.metadata - 'callback_url';
+  else
+    new.tier := coalesce(new.tier, gh_named_tier(new.input_data, new.metadata));
+  end if;
+  return new;
+end $$;
+create trigger gh_automation_jobs_defaults before insert on gh_automation_jobs
+  for each row execute function gh_job_defaults();
+-- Rows of the old system have no tier yet.
+update gh_automation_jobs set tier = gh_named_tier(input_data, metadata) where tier is null;
+
+-- The only trigger that notifies per job; heartbeats and progress never do, because NOTIFY serialises commits.
+create or replace function gh_notify_new_job() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('gh_job_created', json_build_object(
+    'id', new.id, 'job_type', new.job_type, 'priority', new.priority, 'user_id', new.user_id)::text);
+  return new;
+end $$;
+drop trigger if exists gh_automation_jobs_notify on gh_automation_jobs;
+create trigger gh_automation_jobs_notify after insert on gh_automation_jobs
+  for each row execute function gh_notify_new_job();
+
+create or replace function gh_log_status_change() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if old.status is distinct from new.status then
+    insert into gh_job_events (job_id, event_type, from_status, to_status, message, actor)
+    values (new.id, 'status_change', old.status, new.status,
+            format('Status changed from %s to %s', old.status, new.status), coalesce(new.worker_id, 'system'));
+  end if;
+  return new;
+end $$;
+drop trigger if exists gh_automation_jobs_log_status on gh_automation_jobs;
+create trigger gh_automation_jobs_log_status after update of status on gh_automation_jobs
+  for each row execute function gh_log_status_change();
+
+-- Wakes the dispatcher when an attempt is over: a slot is free, a machine has to go. One notice per attempt.
+create function gh_notify_attempt_ended() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('gh_attempt_ended', new.id::text);
+  return new;
+end $$;
+create trigger gh_job_attempts_ended after update of state on gh_job_attempts for each row
+  when (old.state in ('claimed', 'launching', 'running') and new.state not in ('claimed', 'launching', 'running'))
+  execute function gh_notify_attempt_ended();
+
+-- The job row is shared: VALET, the runbook and people write it by hand. Two rules keep it true.
+--   A terminal status absorbs: only a retry (pending, queued) leaves it. A late "running" callback changes nothing.
+--   Whoever ends a job, or gives it back, takes it from its live attempt: every later write of that attempt is refused.
+create function gh_guard_job_status() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if old.status in ('completed', 'failed', 'cancelled', 'expired')
+     and new.status is distinct from old.status and new.status not in ('pending', 'queued') then
+    new.status := old.status;
+    new.completed_at := old.completed_at;
+    return new;
+  end if;
+  if new.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human')
+     or (new.status in ('pending', 'queued') and new.worker_id is null) then
+    update gh_job_attempts
+    set state = case when new.status = 'cancelled' then 'cancelled' else 'lost' end,
+        end_class = case when new.status = 'cancelled' then 'cancelled' else 'retired' end,
+        ended_at = now()
+    where job_id = new.id and state in ('claimed', 'launching', 'running');
+    if new.status in ('pending', 'queued') then
+      new.execution_attempt_id := null;
+    end if;
+  end if;
+  return new;
+end $$;
+create trigger gh_automation_jobs_guard before update of status, worker_id on gh_automation_jobs
+  for each row execute function gh_guard_job_status();
+
+-- For old readers. Hands out only what nobody holds, and what it hands out the dispatcher leaves alone.
+drop function if exists gh_pickup_next_job(text);
+create function gh_pickup_next_job(p_worker_id text) returns setof gh_automation_jobs
+language sql security definer set search_path = public, pg_temp as $$
+  update gh_automation_jobs set status = 'queued', worker_id = p_worker_id, last_heartbeat = now()
+  where id = (
+    select j.id from gh_automation_jobs j
+    where j.status in ('pending', 'queued') and j.worker_id is null
+      and (j.scheduled_at is null or j.scheduled_at <= now())
+      and (j.target_worker_id is null or j.target_worker_id = p_worker_id or j.worker_affinity = 'any')
+      and not exists (select 1 from gh_job_attempts a where a.job_id = j.id and a.state in ('claimed', 'launching', 'running'))
+    order by j.priority, j.created_at
+    limit 1
+    for update skip locked)
+  returning *
+$$;
+
+create or replace function gh_increment_user_usage(
+  p_user_id uuid, p_tier text, p_period_start timestamptz, p_period_end timestamptz,
+  p_cost_usd double precision, p_input_tokens bigint, p_output_tokens bigint, p_job_count integer default 1
+) returns void language sql as $$
+  insert into gh_user_usage as u
+    (user_id, tier, period_start, period_end, total_cost_usd, total_input_tokens, total_output_tokens, job_count)
+  values (p_user_id, p_tier, p_period_start, p_period_end, p_cost_usd, p_input_tokens, p_output_tokens, p_job_count)
+  on conflict (user_id, period_start) do update set
+    total_cost_usd = u.total_cost_usd + excluded.total_cost_usd,
+    total_input_tokens = u.total_input_tokens + excluded.total_input_tokens,
+    total_output_tokens = u.total_output_tokens + excluded.total_output_tokens,
+    job_count = u.job_count + excluded.job_count
+$$;

@@ -1,0 +1,230 @@
+-- What the dispatcher does in one statement each. Every one that starts something names its term: a leader that was paused
+-- and comes back is refused.
+
+-- Holds or takes the lease. Null: somebody else has it. The term grows with every change of hands.
+create function gh_lead(p_holder text, p_seconds integer) returns bigint language sql as $$
+  insert into gh_leader as l (name, holder, term, expires_at)
+  values ('dispatcher', p_holder, 1, clock_timestamp() + make_interval(secs => p_seconds))
+  on conflict (name) do update set
+    term = case when l.holder = p_holder and l.expires_at > clock_timestamp() then l.term else l.term + 1 end,
+    holder = p_holder,
+    expires_at = excluded.expires_at
+  where l.holder = p_holder or l.expires_at <= clock_timestamp()
+  returning term
+$$;
+
+create function gh_check_lead(p_holder text, p_term bigint) returns void language plpgsql as $$
+begin
+  perform 1 from gh_leader where name = 'dispatcher' and holder = p_holder and term = p_term and expires_at > clock_timestamp() for update;
+  if not found then
+    raise exception 'dispatcher % no longer leads (term %)', p_holder, p_term using errcode = 'GH001';
+  end if;
+end $$;
+
+-- Takes up to p_want tokens of a bucket that fills at p_rate per second up to p_burst; returns how many it got.
+create function gh_rate_take(p_bucket text, p_want integer, p_rate numeric, p_burst numeric) returns integer language plpgsql as $$
+declare
+  r gh_rate;
+  v_now timestamptz;
+  v_got integer;
+begin
+  insert into gh_rate (bucket, tokens) values (p_bucket, p_burst) on conflict do nothing;
+  select * into r from gh_rate where bucket = p_bucket for update;
+  v_now := clock_timestamp();
+  if r.frozen_until > v_now then
+    return 0;
+  end if;
+  r.tokens := least(p_burst, r.tokens + p_rate * extract(epoch from v_now - r.refilled_at));
+  v_got := greatest(0, least(p_want, floor(r.tokens)::integer));
+  update gh_rate set tokens = r.tokens - v_got, refilled_at = v_now where bucket = p_bucket;
+  return v_got;
+end $$;
+
+-- Chooses due jobs, tier by tier, and writes their attempts and machine intents. Never more than a tier's free slots
+-- (counted here, under the leader's row), a user's cap, the ready pool machines and the apps' create tokens, or the ids given.
+--
+-- p_tiers: [{tier, per_user, boot_seconds, guest, image, regions, model, budget_micros}]; p_apps: [{app, rate, burst}].
+-- p_ids, p_hashes, p_sealed: ready-made attempt ids with the hash and the sealed form of each one's token.
+-- Returned with a fly_id: a pool machine that is to be started; without: a machine that is to be made.
+create function gh_claim(p_holder text, p_term bigint, p_tiers jsonb, p_apps jsonb, p_ids uuid[], p_hashes bytea[], p_sealed bytea[])
+returns table (attempt_id uuid, job_id uuid, tier text, app text, machine_id uuid, fly_id text) language plpgsql as $$
+#variable_conflict use_column
+declare
+  t record;
+  v_app record;
+  v_apps text[] := array[]::text[]; -- one entry for each create token taken
+  v_spent integer := 0;             -- how many of them were needed
+  v_used integer := 0;              -- how many of the ids were
+  v_free integer;
+  v_made integer;
+  v_started integer;
+  v_ready uuid[];
+begin
+  -- An idle queue costs one look into an index, and no write.
+  perform 1 from gh_automation_jobs j
+  where j.tier = any (select x.tier from jsonb_to_recordset(p_tiers) as x (tier text)) and j.status in ('pending', 'queued') and j.worker_id is null
+    and (j.scheduled_at is null or j.scheduled_at <= now())
+  limit 1;
+  if not found then
+    return;
+  end if;
+  -- In its own statement, before anything is counted: the counts below see what the last holder of this row wrote.
+  perform gh_check_lead(p_holder, p_term);
+  for v_app in select x.* from jsonb_to_recordset(p_apps) as x (app text, rate numeric, burst numeric) loop
+    v_apps := v_apps || array_fill(v_app.app, array[gh_rate_take('create:' || v_app.app, cardinality(p_ids), v_app.rate, v_app.burst)]);
+  end loop;
+  for t in
+    select x.* from jsonb_to_recordset(p_tiers) as x (tier text, per_user integer, boot_seconds integer, guest jsonb, image text,
+                                                      regions text, model text, budget_micros bigint)
+  loop
+    perform 1 from gh_automation_jobs j
+    where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
+    limit 1;
+    continue when not found;
+    select greatest(0, k.capacity - (select count(*) from gh_job_attempts a where a.tier = t.tier and a.state in ('claimed', 'launching', 'running')))
+    into v_free from gh_capacity k where k.tier = t.tier and not k.paused;
+    v_free := least(coalesce(v_free, 0), cardinality(p_ids) - v_used);
+    continue when v_free <= 0;
+    v_ready := array(
+      select m.id from gh_machines m
+      where m.kind = 'pool' and m.tier = t.tier and m.closed_at is null and m.attempt_id is null and m.retired_at is null
+        and m.seen = 'stopped' and m.image = t.image and m.guest = t.guest
+      order by m.intent_at limit v_free for update skip locked);
+    v_free := least(v_free, cardinality(v_ready) + cardinality(v_apps) - v_spent);
+    continue when v_free <= 0;
+    return query
+    with live as materialized (
+      select l.user_id, count(*) as n from gh_job_attempts l where l.state in ('claimed', 'launching', 'running') group by 1
+    ), due as (
+      select j.id, j.user_id, j.priority, j.created_at from gh_automation_jobs j
+      where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null
+        and (j.scheduled_at is null or j.scheduled_at <= now())
+        -- A job that may run on its named worker only is left to that worker.
+        and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
+        -- A capped user's jobs must not fill the window: with them in it, everybody behind would wait.
+        and j.user_id not in (select l.user_id from live l where l.n >= t.per_user)
+      order by j.priority, j.created_at
+      limit least(200, 20 + 8 * v_free) for update skip locked
+    ), pick as (
+      select d.id, d.user_id, row_number() over (order by d.priority, d.turn, d.created_at)::integer as k from (
+        select due.*, row_number() over (partition by due.user_id order by due.priority, due.created_at) as turn from due
+      ) d left join live l on l.user_id = d.user_id
+      where d.turn + coalesce(l.n, 0) <= t.per_user
+      order by d.priority, d.turn, d.created_at
+      limit v_free
+    ), attempt as (
+      insert into gh_job_attempts (id, job_id, user_id, no, tier, model, budget_micros, token_hash, token_sealed, boot_deadline)
+      select p_ids[v_used + p.k], p.id, p.user_id, (select coalesce(max(x.no), 0) + 1 from gh_job_attempts x where x.job_id = p.id),
+             t.tier, t.model, t.budget_micros,
+             coalesce((select m.token_hash from gh_machines m where m.id = v_ready[p.k]), p_hashes[v_used + p.k]), p_sealed[v_used + p.k],
+             now() + make_interval(secs => t.boot_seconds)
+      from pick p returning id, job_id
+    ), made as (
+      insert into gh_machines (id, attempt_id, app, name, tier, guest, image, regions, posted_at, posts)
+      select p_ids[v_used + p.k], p_ids[v_used + p.k], v_apps[v_spent + p.k - cardinality(v_ready)], 'gh-' || p_ids[v_used + p.k],
+             t.tier, t.guest, t.image, t.regions, now(), 1
+      from pick p where p.k > cardinality(v_ready) returning id, attempt_id, app
+    ), started as (
+      update gh_machines m set attempt_id = p_ids[v_used + p.k], assigned_at = now()
+      from pick p where p.k <= cardinality(v_ready) and m.id = v_ready[p.k] returning m.id, m.attempt_id, m.app, m.fly_id
+    ), taken as (
+      update gh_automation_jobs j set status = 'queued', worker_id = 'gh-' || p_ids[v_used + p.k], execution_attempt_id = p_ids[v_used + p.k],
+        last_heartbeat = now(), status_message = 'Starting a machine'
+      from pick p where j.id = p.id returning j.id
+    )
+    select a.id, a.job_id, t.tier, coalesce(n.app, s.app), coalesce(n.id, s.id), s.fly_id
+    from attempt a left join made n on n.attempt_id = a.id left join started s on s.attempt_id = a.id;
+    get diagnostics v_made = row_count;
+    v_started := least(v_made, cardinality(v_ready));
+    v_used := v_used + v_made;
+    v_spent := v_spent + v_made - v_started;
+  end loop;
+  -- Give back the tokens nobody needed.
+  update gh_rate r set tokens = r.tokens + s.n
+  from (select u.app as a, count(*) as n from unnest(v_apps[v_spent + 1 :]) as u (app) group by 1) s
+  where r.bucket = 'create:' || s.a;
+end $$;
+
+-- A pool machine that did not start in time: it loses its attempt, which gets a machine of its own and its own token back.
+create function gh_pool_miss(p_machine uuid, p_hash bytea, p_boot_seconds integer) returns uuid language plpgsql as $$
+declare m gh_machines;
+begin
+  select * into m from gh_machines where id = p_machine for update;
+  update gh_job_attempts set token_hash = p_hash, state = 'claimed', boot_deadline = now() + make_interval(secs => p_boot_seconds)
+  where id = m.attempt_id and state in ('claimed', 'launching');
+  if not found then
+    return null;
+  end if;
+  update gh_machines set attempt_id = null, retired_at = now(), outcome = 'pool_miss' where id = m.id;
+  insert into gh_machines (id, attempt_id, app, name, tier, guest, image, regions)
+  values (m.attempt_id, m.attempt_id, m.app, 'gh-' || m.attempt_id, m.tier, m.guest, m.image, m.regions);
+  return m.attempt_id;
+end $$;
+
+-- Jobs whose time passed before they could start: those that were to start at a time and were never begun within their timeout,
+-- and those bound to a worker that never came. Not while their tier is paused: then it is us who did not start them.
+create function gh_expire_jobs() returns integer language plpgsql as $$
+declare v_count integer;
+begin
+  update gh_automation_jobs j set status = 'expired', completed_at = now(), error_code = 'expired',
+    error_details = jsonb_build_object('message', 'The job could not be started in its time.'), status_message = 'Expired before it could start'
+  where j.status in ('pending', 'queued') and j.worker_id is null and j.retry_count = 0 and j.placement_failures = 0 and j.crash_count = 0
+    and ((j.scheduled_at is not null and j.scheduled_at + make_interval(secs => j.timeout_seconds) < now())
+         or (j.target_worker_id is not null and j.worker_affinity = 'strict'
+             and greatest(j.created_at, j.scheduled_at) + make_interval(secs => j.timeout_seconds) < now()))
+    and not exists (select 1 from gh_job_attempts a where a.job_id = j.id)
+    and not exists (select 1 from gh_capacity k where k.tier = j.tier and k.paused)
+    and not exists (select 1 from gh_notices n where n.key = 'breaker' and n.value <> 'null');
+  get diagnostics v_count = row_count;
+  return v_count;
+end $$;
+
+-- Dollars per second of a guest in a region at a time: vCPUs and memory at their 30-day prices, times the region's markup. Null: a price is missing.
+create function gh_guest_price(p_guest jsonb, p_region text, p_at timestamptz) returns numeric language sql stable as $$
+  with price as (
+    select distinct on (sku, region) sku, region, price from gh_prices
+    where provider = 'fly' and valid_from <= p_at order by sku, region, valid_from desc
+  )
+  select ((p_guest ->> 'cpus')::numeric * (select price from price where sku = 'vcpu.' || (p_guest ->> 'cpu_kind') and region = '*')
+          + (p_guest ->> 'memory_mb')::numeric / 1024 * (select price from price where sku = 'memory.gb' and region = '*'))
+         * (select price from price where sku = 'markup' and region = p_region) / 2592000
+$$;
+
+-- Closes a machine that is gone and writes its started interval to the ledger, once, whatever crashes in between.
+create function gh_bill_machine(p_machine uuid) returns void language plpgsql as $$
+declare
+  m gh_machines;
+  a gh_job_attempts;
+  v_seconds numeric;
+  v_price numeric;
+begin
+  select * into m from gh_machines where id = p_machine for update;
+  if not found or m.closed_at is not null then
+    return;
+  end if;
+  select * into a from gh_job_attempts where id = m.attempt_id;
+  -- While it was kept ready it cost its root file system: 1 GB is what our image unpacks to, rounded up.
+  if m.kind = 'pool' and m.posted_at is not null then
+    v_seconds := greatest(0, extract(epoch from coalesce(m.started_at, m.destroy_sent_at, now()) - m.posted_at));
+    select round(price / 2592000, 16) into v_price from gh_prices
+    where provider = 'fly' and sku = 'rootfs.gb' and valid_from <= m.posted_at order by valid_from desc limit 1;
+    insert into gh_cost_ledger (tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd, period_start, period_end, source, dedup, tags)
+    values (m.tier, 'overhead', 'fly', 'rootfs.gb', m.region, v_seconds, 'gb-second', v_price, v_seconds * v_price, m.posted_at,
+            m.posted_at + make_interval(secs => v_seconds), 'dispatcher', format('rootfs:%s', m.fly_id),
+            jsonb_build_object('machine_id', m.fly_id, 'overhead', 'pool_rootfs'))
+    on conflict (dedup) do nothing;
+  end if;
+  if m.started_at is not null and m.exited_at is not null then
+    v_seconds := greatest(0, extract(epoch from m.exited_at - m.started_at));
+    v_price := round(gh_guest_price(m.guest, m.region, m.started_at), 16); -- as it is stored, so that a line multiplies out
+    insert into gh_cost_ledger (job_id, attempt_id, user_id, tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd,
+                                period_start, period_end, source, dedup, tags)
+    values (a.job_id, a.id, a.user_id, m.tier, case when a.started_at is null then 'overhead' else 'machine' end, 'fly',
+      format('%s-%sx-%smb', m.guest ->> 'cpu_kind', m.guest ->> 'cpus', m.guest ->> 'memory_mb'), m.region, v_seconds, 'second',
+      v_price, v_seconds * v_price, m.started_at, m.exited_at, 'fly_events', format('machine:%s:%s', m.fly_id, extract(epoch from m.started_at)),
+      jsonb_strip_nulls(jsonb_build_object('machine_id', m.fly_id, 'class', a.end_class, 'overhead', case
+        when m.kind = 'orphan' then 'orphan' when a.started_at is not null then null when m.kind = 'pool' then 'pool_miss' else 'lost_race' end)))
+    on conflict (dedup) do nothing;
+  end if;
+  update gh_machines set closed_at = now() where id = m.id;
+end $$;
