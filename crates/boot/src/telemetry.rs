@@ -1,0 +1,26 @@
+//! The log: JSON lines on standard error, human text in development.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::prelude::*;
+
+/// Starts the log of `service`. `RUST_LOG` filters; the default is `info`.
+///
+/// chromiumoxide's handler is quietened: it warns at every event of a newer Chromium that it cannot read.
+#[expect(clippy::disallowed_methods, reason = "the log starts before any configuration is read")]
+pub fn init_telemetry(service: &'static str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,chromiumoxide=error,sqlx=warn,hyper=warn,tokio_cron_scheduler=warn")
+    });
+    let registry = tracing_subscriber::registry().with(filter);
+    let human = std::env::var("NODE_ENV").is_ok_and(|env| env == "development");
+    let result = if human {
+        registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).try_init()
+    } else {
+        registry
+            .with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr))
+            .try_init()
+    };
+    if result.is_ok() {
+        tracing::debug!(service, "log started");
+    }
+}

@@ -1,0 +1,78 @@
+//! A small pool of connections with a time limit on everything.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+
+use crate::lane::{Lane, Quick};
+use crate::{Error, Result};
+
+/// No statement of a service takes longer; the claim at a million pending rows takes milliseconds.
+const STATEMENT_TIMEOUT: &str =
+    "set statement_timeout = '5s'; set lock_timeout = '2s'; set idle_in_transaction_session_timeout = '10s'";
+
+/// A handle to the database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) pool: PgPool,
+    lane: Lane,
+}
+
+impl Db {
+    /// Opens a pool of at most `connections` over a direct or session-mode address; connects when first used.
+    ///
+    /// `name` is what `pg_stat_activity` shows.
+    ///
+    /// # Errors
+    /// When `url` is not a Postgres address.
+    pub fn open(url: &SecretString, name: &str, connections: u32) -> Result<Self> {
+        let options = options(url, name)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            // A round trip per statement saved; a connection that died meanwhile fails its call, and every call of ours may be repeated.
+            .test_before_acquire(false)
+            .acquire_timeout(Duration::from_secs(5))
+            .idle_timeout(Duration::from_mins(5))
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    sqlx::raw_sql(STATEMENT_TIMEOUT).execute(connection).await?;
+                    Ok(())
+                })
+            })
+            .connect_lazy_with(options);
+        // Two are left to whoever does not use the lane.
+        Ok(Self { lane: Lane::new(pool.clone(), connections.saturating_sub(2).max(1)), pool })
+    }
+
+    /// Asks the database for its time.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn ping(&self) -> Result<chrono::DateTime<chrono::Utc>> {
+        Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.pool).await?)
+    }
+
+    /// A connection for one short statement; see [`Lane`].
+    pub(crate) async fn quick(&self) -> Result<Quick> {
+        self.lane.take().await
+    }
+
+    /// Closes the connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.lane.clear();
+        self.pool.close().await;
+    }
+}
+
+/// The connect options of `url`, labelled.
+pub(crate) fn options(url: &SecretString, name: &str) -> Result<PgConnectOptions> {
+    Ok(PgConnectOptions::from_str(url.expose_secret())
+        .map_err(|_| {
+            Error::Settings(
+                "the database address is not of the form postgres://user:password@host:port/name".into(),
+            )
+        })?
+        .application_name(name))
+}

@@ -1,0 +1,261 @@
+//! Putting jobs in. Both entrances use one statement, so a batch of one and a single job are the same row.
+
+use chrono::{DateTime, Utc};
+use domain::id::{JobId, UserId};
+use domain::job::JobStatus;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::{Db, Result};
+
+/// A job about to be written. The caller has checked its values.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewJob {
+    /// Chosen by the caller, so that a batch can be matched with its rows.
+    pub id: JobId,
+    /// Whose job it is.
+    pub user_id: UserId,
+    /// `valet` for a service, `api` for a user.
+    pub created_by: &'static str,
+    /// What to do: `apply`, `scrape`, `fill_form`, `custom`, or a word VALET agreed on with the runner.
+    pub job_type: String,
+    /// Where to do it.
+    pub target_url: String,
+    /// In words.
+    pub task_description: String,
+    /// Everything the runner needs, every key kept as it came.
+    pub input_data: Box<RawValue>,
+    /// 1 goes first, 10 last.
+    pub priority: i32,
+    /// Not before this time.
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// How often a failed try is repeated.
+    pub max_retries: i32,
+    /// How long one try may work.
+    pub timeout_seconds: i32,
+    /// Labels of its owner.
+    pub tags: Vec<String>,
+    /// A second job with this key is refused.
+    pub idempotency_key: Option<String>,
+    /// The caller's notes, kept as they came.
+    pub metadata: Box<RawValue>,
+    /// Who is told of the outcome.
+    pub callback_url: Option<String>,
+    /// VALET's name for it.
+    pub valet_task_id: Option<String>,
+    /// Where the résumé is.
+    pub resume_ref: Option<Box<RawValue>>,
+    /// The worker it was meant for.
+    pub target_worker_id: Option<String>,
+    /// How to work; `None` is `auto`.
+    pub execution_mode: Option<String>,
+    /// How strictly the target is meant; `None` is `preferred`.
+    pub worker_affinity: Option<String>,
+    /// W3C trace context of the request that made it.
+    pub traceparent: Option<String>,
+}
+
+/// A job that was written.
+#[derive(Debug, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Created {
+    /// Its id.
+    #[cfg_attr(feature = "openapi", schema(value_type = Uuid))]
+    pub id: JobId,
+    /// `pending`.
+    #[cfg_attr(feature = "openapi", schema(value_type = super::row::Status))]
+    pub status: JobStatus,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The job that already holds an idempotency key.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Clash {
+    /// The key.
+    pub idempotency_key: String,
+    /// The job that holds it.
+    pub id: JobId,
+    /// Where that job is in its life.
+    pub status: JobStatus,
+    /// Whose it is: only that user may learn its id.
+    pub user_id: UserId,
+    /// VALET's name for it.
+    pub valet_task_id: Option<String>,
+}
+
+/// How much a user may still ask for, by the tightest of their limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Which limit: `user_tier_hourly`, `user_tier_daily`, `platform_hourly` or `platform_daily`.
+    pub source: String,
+    /// The tier of the account.
+    pub tier: String,
+    /// The platform, when the limit is a platform's.
+    pub platform: Option<String>,
+    /// How many jobs the window takes.
+    pub limit: i32,
+    /// How many more it takes now.
+    pub remaining: i32,
+    /// When the oldest job leaves the window.
+    pub reset_at: DateTime<Utc>,
+}
+
+/// What became of new jobs.
+#[derive(Debug)]
+pub enum Creation {
+    /// All were written, in the order they were given; and what their user may still ask for, if anything limits that.
+    Created(Vec<Created>, Option<Allowance>),
+    /// None was written, because these keys are taken.
+    Duplicates(Vec<Clash>),
+    /// None was written, because a user asked for too many.
+    Limited(Allowance),
+    /// None was written, because Postgres cannot hold a value of one: a null character, a lone surrogate, a number without end.
+    Unstorable(String),
+}
+
+/// Writes all jobs or none: one statement, in which the limits are checked and nobody else can take the same place.
+///
+/// Two calls with the same idempotency key at the same moment: the second waits for the first and then finds it.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn create(db: &Db, jobs: &[NewJob]) -> Result<Creation> {
+    if jobs.len() == 1 {
+        let mut connection = db.quick().await?;
+        let creation = insert(connection.get(), jobs).await?;
+        connection.keep();
+        return Ok(creation);
+    }
+    let mut transaction = db.pool.begin().await?;
+    let creation = insert(&mut transaction, jobs).await?;
+    if matches!(creation, Creation::Created(..)) {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    Ok(creation)
+}
+
+async fn insert(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Creation> {
+    loop {
+        let written = match write(db, jobs).await {
+            Ok(written) => written,
+            Err(sqlx::Error::Database(fault)) if is_about_a_value(fault.code().as_deref()) => {
+                return Ok(Creation::Unstorable(fault.message().to_owned()));
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        let mut created: Vec<Created> = written.iter().filter_map(Written::created).collect();
+        let verdict = written.into_iter().next();
+        let is_allowed = verdict.as_ref().is_some_and(|row| row.allowed);
+        let allowance = verdict.and_then(Written::allowance);
+        if created.len() == jobs.len() {
+            created.sort_by_key(|row| jobs.iter().position(|job| job.id == row.id));
+            return Ok(Creation::Created(created, allowance));
+        }
+        // A repeated request is answered as one, also when its user may ask for no more.
+        let clashes = holders(db, jobs).await?;
+        match allowance {
+            _ if !clashes.is_empty() => return Ok(Creation::Duplicates(clashes)),
+            Some(allowance) if !is_allowed => return Ok(Creation::Limited(allowance)),
+            // The holder was deleted between the two statements: the key is free now, for a job that stands alone.
+            _ if jobs.len() == 1 => {}
+            _ => return Ok(Creation::Duplicates(clashes)),
+        }
+    }
+}
+
+/// One row of [`write`]: the verdict on the request, and a job that was written, if any was.
+#[derive(sqlx::FromRow)]
+struct Written {
+    allowed: bool,
+    source: Option<String>,
+    tier: Option<String>,
+    platform: Option<String>,
+    max: Option<i32>,
+    remaining: Option<i32>,
+    reset_at: Option<DateTime<Utc>>,
+    id: Option<JobId>,
+    status: Option<JobStatus>,
+    created_at: Option<DateTime<Utc>>,
+}
+
+impl Written {
+    fn created(&self) -> Option<Created> {
+        Some(Created { id: self.id?, status: self.status?, created_at: self.created_at? })
+    }
+
+    fn allowance(self) -> Option<Allowance> {
+        Some(Allowance {
+            source: self.source?,
+            tier: self.tier?,
+            platform: self.platform,
+            limit: self.max?,
+            remaining: self.remaining?,
+            reset_at: self.reset_at?,
+        })
+    }
+}
+
+/// Writes what is allowed and has no taken key; at least one row comes back, with the verdict.
+async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Written>> {
+    sqlx::query_as(
+        "with verdict as materialized (
+            select * from gh_rate_check($1, $2)
+        ), written as (
+            insert into gh_automation_jobs (
+                id, user_id, created_by, job_type, target_url, task_description, input_data, priority, scheduled_at,
+                max_retries, timeout_seconds, tags, idempotency_key, metadata, callback_url, valet_task_id,
+                resume_ref, target_worker_id, execution_mode, worker_affinity, traceparent, tier)
+            select
+                id, user_id, created_by, job_type, target_url, task_description, input_data, priority, scheduled_at,
+                max_retries, timeout_seconds, tags, idempotency_key, metadata, callback_url, valet_task_id,
+                resume_ref, target_worker_id, coalesce(execution_mode, 'auto'), coalesce(worker_affinity, 'preferred'),
+                traceparent,
+                -- A user's tier is the account's, whatever the body says; a service's word is taken by the table's trigger.
+                case when not $2 then coalesce((
+                    select u.tier from gh_user_usage u where u.user_id = new.user_id order by u.period_start desc limit 1
+                ), 'free') end
+            from jsonb_to_recordset($1) as new (
+                id uuid, user_id uuid, created_by text, job_type text, target_url text, task_description text,
+                input_data jsonb, priority integer, scheduled_at timestamptz, max_retries integer,
+                timeout_seconds integer, tags jsonb, idempotency_key text, metadata jsonb, callback_url text,
+                valet_task_id text, resume_ref jsonb, target_worker_id text, execution_mode text,
+                worker_affinity text, traceparent text)
+            where (select allowed from verdict)
+            on conflict (idempotency_key) do nothing
+            returning id, status, created_at
+        )
+        select v.allowed, v.source, v.tier, v.platform, v.max, v.remaining, v.reset_at, w.id, w.status, w.created_at
+        from verdict v left join written w on true",
+    )
+    .bind(Json(jobs))
+    .bind(jobs.iter().all(|job| job.created_by == "valet"))
+    .fetch_all(db)
+    .await
+}
+
+/// Data exceptions (22), and nesting deeper than the server's stack (54001).
+fn is_about_a_value(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("22") || code == "54001")
+}
+
+/// The other jobs that hold a key of `jobs`.
+async fn holders(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Clash>> {
+    let keys: Vec<&str> = jobs.iter().filter_map(|job| job.idempotency_key.as_deref()).collect();
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as(
+        "select idempotency_key, id, status, user_id, valet_task_id
+        from gh_automation_jobs where idempotency_key = any($1) and id <> all($2)",
+    )
+    .bind(keys)
+    .bind(jobs.iter().map(|job| job.id.0).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}

@@ -1,0 +1,389 @@
+//! Machines: what was asked of Fly, what Fly answered, what was seen, what it cost.
+
+use chrono::{DateTime, Utc};
+use domain::attempt::EndClass;
+use domain::id::AttemptId;
+use domain::tier::Guest;
+use domain::world::{Machine, TierLoad, World};
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::seal::Sealer;
+use crate::{Db, Error, Result, token};
+
+/// One look at everything the dispatcher looks after.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn world(db: &Db) -> Result<World> {
+    let mut connection = db.pool.acquire().await?;
+    let now = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
+    let machines: Vec<Machine> = sqlx::query_as(
+        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.seen, m.host_status, m.seen_at,
+                m.intent_at, m.posted_at, m.posts, m.outcome, m.assigned_at, m.retired_at, m.stop_sent_at, m.destroy_sent_at,
+                m.exited_at, m.exit_code, m.oom, a.state, a.end_class, a.boot_deadline, a.hard_deadline, a.ended_at, h.beat_at
+         from gh_machines m
+         left join gh_job_attempts a on a.id = m.attempt_id
+         left join gh_attempt_heartbeats h on h.attempt_id = a.id
+         where m.closed_at is null
+         order by m.intent_at",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let tiers: Vec<TierLoad> = sqlx::query_as(
+        "select k.tier, k.capacity, k.pool_target, k.zero_since, k.paused,
+                (select count(*) from (
+                   select 1 from gh_automation_jobs j
+                   where j.tier = k.tier and j.status in ('pending', 'queued') and j.worker_id is null
+                     and (j.scheduled_at is null or j.scheduled_at <= now())
+                   limit 1000) due) as pending,
+                (select count(*) from gh_job_attempts a where a.tier = k.tier and a.state in ('claimed', 'launching', 'running')) as live
+         from gh_capacity k order by k.tier",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    Ok(World { now, machines, tiers })
+}
+
+/// What a create call needs.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The row.
+    pub id: Uuid,
+    /// The attempt the machine is for; none for the pool.
+    pub attempt: Option<AttemptId>,
+    /// The app to make it in.
+    pub app: String,
+    /// Its name.
+    pub name: String,
+    /// Its tier.
+    pub tier: String,
+    /// Its size.
+    pub guest: Guest,
+    /// What it runs.
+    pub image: String,
+    /// Where, best first, separated by commas.
+    pub regions: String,
+    /// How many create calls were sent before.
+    pub posts: i32,
+}
+
+/// Notes that the create call is repeated now, and returns what it needs.
+///
+/// # Errors
+/// When there is no such row, or the database cannot be reached.
+pub async fn posting(db: &Db, machine: Uuid, sealer: &Sealer) -> Result<(Intent, SecretString)> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        attempt_id: Option<AttemptId>,
+        app: String,
+        name: String,
+        tier: String,
+        #[sqlx(json)]
+        guest: Guest,
+        image: String,
+        regions: String,
+        posts: i32,
+        sealed: Vec<u8>,
+    }
+    let row: Row = sqlx::query_as(
+        "update gh_machines m set posted_at = now(), posts = posts + 1, outcome = null where id = $1
+         returning attempt_id, app, name, tier, guest, image, regions, posts,
+           coalesce(m.token_sealed, (select a.token_sealed from gh_job_attempts a where a.id = m.attempt_id)) as sealed",
+    )
+    .bind(machine)
+    .fetch_one(&db.pool)
+    .await?;
+    // A machine's row has the id of its attempt, or is the owner of its token itself.
+    let token = token::open(sealer, machine, &row.sealed)?;
+    let Row { attempt_id, app, name, tier, guest, image, regions, posts, .. } = row;
+    Ok((
+        Intent { id: machine, attempt: attempt_id, app, name, tier, guest, image, regions, posts: posts - 1 },
+        token,
+    ))
+}
+
+/// Notes what became of a create call that made no machine we know of; `regions` replaces what is left to try.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn not_created(db: &Db, machine: Uuid, outcome: &str, regions: Option<&str>) -> Result<()> {
+    sqlx::query("update gh_machines set outcome = $2, regions = coalesce($3, regions) where id = $1")
+        .bind(machine)
+        .bind(outcome)
+        .bind(regions)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// Notes the machine that a create call made or met, and moves its attempt to `launching`.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn created(
+    db: &Db,
+    machine: Uuid,
+    fly_id: &str,
+    region: Option<&str>,
+    outcome: &str,
+) -> Result<()> {
+    sqlx::query(
+        "with m as (update gh_machines set fly_id = $2, region = coalesce($3, region), outcome = $4 where id = $1 returning attempt_id)
+         update gh_job_attempts a set state = 'launching', launched_at = now() from m where a.id = m.attempt_id and a.state = 'claimed'",
+    )
+    .bind(machine)
+    .bind(fly_id)
+    .bind(region)
+    .bind(outcome)
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// What Fly says of a machine.
+#[derive(Clone, Debug, Default)]
+pub struct Sighting {
+    /// Fly's word for its state.
+    pub state: String,
+    /// `ok`, `unknown` or `unreachable`.
+    pub host_status: Option<String>,
+    /// Where it is.
+    pub region: Option<String>,
+    /// When it started, from its events.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended, from its events.
+    pub exited_at: Option<DateTime<Utc>>,
+    /// With which code.
+    pub exit_code: Option<i32>,
+    /// Whether the guest ran out of memory.
+    pub oom: Option<bool>,
+}
+
+/// Notes what was seen; what an earlier look knew and this one does not stays.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn seen(db: &Db, machine: Uuid, sighting: &Sighting) -> Result<()> {
+    sqlx::query(
+        "update gh_machines set seen = $2, seen_at = now(), host_status = $3, region = coalesce($4, region),
+           started_at = coalesce($5, started_at), exited_at = coalesce($6, exited_at), exit_code = coalesce($7, exit_code), oom = coalesce($8, oom)
+         where id = $1",
+    )
+    .bind(machine)
+    .bind(&sighting.state)
+    .bind(&sighting.host_status)
+    .bind(&sighting.region)
+    .bind(sighting.started_at)
+    .bind(sighting.exited_at)
+    .bind(sighting.exit_code)
+    .bind(sighting.oom)
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes that it was looked for by name and found (`fly_id`) or not.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn looked_up(db: &Db, machine: Uuid, fly_id: Option<&str>) -> Result<()> {
+    sqlx::query(
+        "update gh_machines set fly_id = coalesce($2, fly_id), seen = case when $2 is null then 'absent' end, seen_at = now() where id = $1",
+    )
+    .bind(machine)
+    .bind(fly_id)
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}
+
+/// Notes that a stop was sent.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn stop_sent(db: &Db, machine: Uuid) -> Result<()> {
+    sqlx::query("update gh_machines set stop_sent_at = now() where id = $1")
+        .bind(machine)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// Notes that a destroy was sent.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn destroy_sent(db: &Db, machine: Uuid) -> Result<()> {
+    sqlx::query("update gh_machines set destroy_sent_at = now() where id = $1")
+        .bind(machine)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// What the reader of a job is told about an attempt that the dispatcher ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Why<'a> {
+    /// The error code, where the class alone does not say it.
+    pub code: Option<&'a str>,
+    /// One sentence.
+    pub message: &'a str,
+    /// The tier of the next try, when it is another one.
+    pub next_tier: Option<&'a str>,
+}
+
+/// Takes a job from its attempt and applies the rules of retry; returns the job's new status, or `None` when the attempt was over already.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn close_attempt(
+    db: &Db,
+    attempt: AttemptId,
+    class: EndClass,
+    why: &Why<'_>,
+) -> Result<Option<String>> {
+    let reply: serde_json::Value = sqlx::query_scalar("select gh_close_attempt($1, $2, $3)")
+        .bind(attempt)
+        .bind(class.as_str())
+        .bind(Json(
+            json!({ "error_code": why.code, "error_message": why.message, "next_tier": why.next_tier }),
+        ))
+        .fetch_one(&db.pool)
+        .await?;
+    Ok(reply["status"].as_str().map(ToOwned::to_owned))
+}
+
+/// Puts a gone machine's interval in the ledger and closes its row; repeating it is harmless.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn bill(db: &Db, machine: Uuid) -> Result<()> {
+    sqlx::query("select gh_bill_machine($1)").bind(machine).execute(&db.pool).await?;
+    Ok(())
+}
+
+/// Moves a tier's limits and logs why, unless somebody else moved the capacity since `from` was read.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn scale(db: &Db, scaling: &Scaling<'_>) -> Result<bool> {
+    let done = sqlx::query(
+        "with moved as (
+           update gh_capacity set capacity = $3, pool_target = $4, updated_at = now() where tier = $1 and capacity = $2 returning tier)
+         insert into gh_scale_log (tier, pending, live, capacity_from, capacity_to, pool_target, reason)
+         select tier, $5, $6, $2, $3, $4, $7 from moved",
+    )
+    .bind(scaling.tier)
+    .bind(scaling.from)
+    .bind(scaling.to)
+    .bind(scaling.pool_target)
+    .bind(scaling.pending)
+    .bind(scaling.live)
+    .bind(scaling.reason)
+    .execute(&db.pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// A decision of the scaling rule, with what it was decided from.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names are the log's columns")]
+pub struct Scaling<'a> {
+    pub tier: &'a str,
+    pub pending: i64,
+    pub live: i64,
+    pub from: i32,
+    pub to: i32,
+    pub pool_target: i32,
+    pub reason: &'a str,
+}
+
+/// Remembers since when a tier has had no due job; `None` forgets it.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn quiet(db: &Db, tier: &str, since: Option<DateTime<Utc>>) -> Result<()> {
+    sqlx::query("update gh_capacity set zero_since = $2 where tier = $1")
+        .bind(tier)
+        .bind(since)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// Lets nothing be created in an app for a while: Fly said that we are too fast.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn freeze(db: &Db, app: &str, seconds: i32) -> Result<()> {
+    sqlx::query("update gh_rate set frozen_until = clock_timestamp() + make_interval(secs => $2), tokens = 0 where bucket = 'create:' || $1")
+        .bind(app)
+        .bind(seconds)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// Takes one create token of an app, for a repeated call; `false` when there is none now.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn take_token(db: &Db, app: &crate::dispatch::App) -> Result<bool> {
+    let got: i32 = sqlx::query_scalar("select gh_rate_take('create:' || $1, 1, $2::numeric, $3::numeric)")
+        .bind(&app.app)
+        .bind(app.rate)
+        .bind(app.burst)
+        .fetch_one(&db.pool)
+        .await
+        .map_err(Error::from)?;
+    Ok(got == 1)
+}
+
+/// Which of these names the database knows.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn known(db: &Db, names: &[String]) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("select name from gh_machines where name = any ($1)")
+        .bind(names)
+        .fetch_all(&db.pool)
+        .await?)
+}
+
+/// A machine that is ours by its metadata and that no row knows.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names are the table's columns")]
+pub struct Orphan<'a> {
+    pub app: &'a str,
+    pub name: &'a str,
+    pub fly_id: &'a str,
+    pub region: &'a str,
+    pub tier: &'a str,
+    pub guest: &'a Guest,
+    pub image: &'a str,
+}
+
+/// Takes an orphan in, so that it is destroyed and billed like any other machine.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn take_in(db: &Db, orphan: &Orphan<'_>) -> Result<()> {
+    sqlx::query(
+        "insert into gh_machines (id, kind, app, name, fly_id, tier, guest, image, regions, region, posted_at, retired_at)
+         values ($1, 'orphan', $2, $3, $4, $5, $6, $7, $8, $8, now(), now()) on conflict do nothing",
+    )
+    .bind(Uuid::now_v7())
+    .bind(orphan.app)
+    .bind(orphan.name)
+    .bind(orphan.fly_id)
+    .bind(orphan.tier)
+    .bind(Json(orphan.guest))
+    .bind(orphan.image)
+    .bind(orphan.region)
+    .execute(&db.pool)
+    .await?;
+    Ok(())
+}

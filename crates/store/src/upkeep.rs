@@ -1,0 +1,38 @@
+//! What is done by the clock: jobs that missed their time, rows that are kept for a time only.
+
+use crate::{Db, Result};
+
+/// Sets aside the jobs whose time passed before they could start; returns how many.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn expire(db: &Db) -> Result<i32> {
+    Ok(sqlx::query_scalar("select gh_expire_jobs()").fetch_one(&db.pool).await?)
+}
+
+/// Ends the jobs that waited too long for a person; returns how many.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn expire_pauses(db: &Db) -> Result<i32> {
+    Ok(sqlx::query_scalar("select gh_expire_pauses()").fetch_one(&db.pool).await?)
+}
+
+/// Forgets, in small pieces: heartbeats of ended attempts after a day, scaling decisions after 30 days,
+/// delivered callbacks after 30 days, closed machines after 90. Jobs, attempts and the ledger are kept.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn prune(db: &Db) -> Result<()> {
+    for statement in [
+        "delete from gh_attempt_heartbeats where attempt_id in (
+           select h.attempt_id from gh_attempt_heartbeats h join gh_job_attempts a on a.id = h.attempt_id
+           where a.ended_at < now() - interval '1 day' limit 1000)",
+        "delete from gh_scale_log where id in (select id from gh_scale_log where at < now() - interval '30 days' limit 1000)",
+        "delete from gh_outbox where id in (select id from gh_outbox where delivered_at < now() - interval '30 days' limit 1000)",
+        "delete from gh_machines where id in (select id from gh_machines where closed_at < now() - interval '90 days' limit 1000)",
+    ] {
+        sqlx::query(statement).execute(&db.pool).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! The database's own promises, against a real Postgres.
+
+mod access;
+mod attempts;
+mod budgets;
+mod callbacks;
+mod claim;
+mod costs;
+mod lane;
+mod ledger;
+mod legacy;
+mod limits;
+mod pauses;
+mod pool;
+mod world;

@@ -1,0 +1,133 @@
+//! Machines made ahead: single use, and never worth anything to a runner that missed its turn.
+
+use domain::id::UserId;
+use domain::world::MachineKind;
+use store::dispatch::App;
+use store::machines::{self, Sighting};
+use store::pool;
+use store::runner::{Attempt, Start, pool_attempt};
+
+use crate::world::{RUNNER_PASSWORD, World, started};
+
+const IMAGE: &str = "image@sha256:1";
+
+/// A pool machine that is ready, with its token.
+async fn ready(world: &World) -> (uuid::Uuid, secrecy::SecretString) {
+    let tier = world.tiers.get("starter").expect("a tier");
+    let (intent, token) =
+        pool::intend(&world.db, &world.lease, "starter", tier, IMAGE, &world.apps, &world.sealer)
+            .await
+            .expect("answered")
+            .expect("a token to spare");
+    machines::created(&world.db, intent.id, &format!("fly-{}", intent.id), Some("iad"), "created")
+        .await
+        .expect("noted");
+    machines::seen(&world.db, intent.id, &Sighting { state: "stopped".into(), ..Sighting::default() })
+        .await
+        .expect("noted");
+    (intent.id, token)
+}
+
+#[tokio::test]
+async fn a_ready_machine_is_given_to_one_job_and_its_runner_finds_it() {
+    let world = World::new().await;
+    let (machine, token) = ready(&world).await;
+    let url = world.database.url_as("gh_runner", RUNNER_PASSWORD).into();
+    assert_eq!(pool_attempt(&url, machine, &token).await.expect("answered"), None, "not given yet");
+    for _ in 0..2 {
+        world.insert(UserId::new(), "starter").await;
+    }
+    let claimed = world.claim(5).await;
+    let (from_pool, made): (Vec<_>, Vec<_>) = claimed.iter().partition(|claimed| claimed.ready.is_some());
+    assert_eq!((from_pool.len(), made.len()), (1, 1), "one machine, one job");
+    let attempt = pool_attempt(&url, machine, &token).await.expect("answered").expect("given");
+    assert_eq!(attempt, from_pool[0].attempt_id);
+    let mut runner = Attempt::new(&url, attempt, token).expect("an address");
+    started(&mut runner).await;
+    assert_eq!(world.job(from_pool[0].job_id, "status").await.as_deref(), Some("running"));
+}
+
+#[tokio::test]
+async fn a_machine_that_missed_its_turn_can_start_nothing_and_the_attempt_gets_its_own() {
+    let world = World::new().await;
+    let (machine, token) = ready(&world).await;
+    world.insert(UserId::new(), "starter").await;
+    let claimed = world.claim(1).await.pop().expect("due");
+    assert!(claimed.ready.is_some());
+    assert!(pool::miss(&world.db, machine, 60, &world.sealer).await.expect("answered"));
+    let url = world.database.url_as("gh_runner", RUNNER_PASSWORD).into();
+    assert_eq!(pool_attempt(&url, machine, &token).await.expect("answered"), None);
+    let mut late = Attempt::new(&url, claimed.attempt_id, token).expect("an address");
+    assert!(matches!(late.start(uuid::Uuid::new_v4(), "late").await.expect("answered"), Start::Refused(_)));
+    let rows = machines::world(&world.db).await.expect("a look").machines;
+    let own = rows.iter().find(|row| row.id == claimed.attempt_id.0).expect("a machine of its own");
+    assert_eq!((own.kind, own.posts, own.fly_id.as_deref()), (MachineKind::Job, 0, None));
+    started(&mut world.runner(claimed.attempt_id).await).await;
+    assert!(!pool::miss(&world.db, machine, 60, &world.sealer).await.expect("answered"), "once");
+}
+
+#[tokio::test]
+async fn the_pool_takes_no_token_that_a_job_may_need() {
+    let mut world = World::new().await;
+    world.apps = vec![App { app: "a".into(), rate: 0.001, burst: 3.0 }];
+    let tier = world.tiers.get("starter").expect("a tier").clone();
+    let mut made = 0;
+    for _ in 0..4 {
+        let intent =
+            pool::intend(&world.db, &world.lease, "starter", &tier, IMAGE, &world.apps, &world.sealer).await;
+        made += usize::from(intent.expect("answered").is_some());
+    }
+    assert_eq!(made, 2, "the last token is left");
+    world.insert(UserId::new(), "starter").await;
+    assert_eq!(world.claim(5).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_machine_of_another_image_or_size_is_not_given() {
+    let world = World::new().await;
+    let (machine, _) = ready(&world).await;
+    sqlx::query("update gh_machines set image = 'older' where id = $1")
+        .bind(machine)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("changed");
+    world.insert(UserId::new(), "starter").await;
+    assert!(world.claim(1).await.pop().expect("due").ready.is_none());
+}
+
+#[tokio::test]
+async fn keeping_a_machine_ready_is_overhead_with_a_name() {
+    let world = World::new().await;
+    let (machine, _) = ready(&world).await;
+    assert!(pool::retire(&world.db, machine).await.expect("answered"));
+    world
+        .execute("update gh_machines set posted_at = now() - interval '30 days', destroy_sent_at = now()")
+        .await;
+    machines::bill(&world.db, machine).await.expect("billed");
+    let lines: Vec<(String, String, String)> =
+        sqlx::query_as("select kind, tags ->> 'overhead', round(cost_usd, 4)::text from gh_cost_ledger")
+            .fetch_all(&mut world.sql().await)
+            .await
+            .expect("lines");
+    // one GB for thirty days
+    assert_eq!(lines, [("overhead".to_owned(), "pool_rootfs".to_owned(), "0.1500".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_job_that_missed_its_time_expires_but_not_while_its_tier_is_paused() {
+    let world = World::new().await;
+    let missed = world.insert(UserId::new(), "starter").await;
+    let retried = world.insert(UserId::new(), "starter").await;
+    world.execute("update gh_automation_jobs set scheduled_at = now() - interval '1 hour'").await;
+    sqlx::query("update gh_automation_jobs set retry_count = 1 where id = $1")
+        .bind(retried.0)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("changed");
+    world.execute("update gh_capacity set paused = true").await;
+    assert_eq!(store::upkeep::expire(&world.db).await.expect("answered"), 0);
+    world.execute("update gh_capacity set paused = false").await;
+    assert_eq!(store::upkeep::expire(&world.db).await.expect("answered"), 1);
+    assert_eq!(world.job(missed, "status").await.as_deref(), Some("expired"));
+    assert_eq!(world.job(retried, "status").await.as_deref(), Some("queued"));
+}
