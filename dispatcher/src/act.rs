@@ -1,0 +1,137 @@
+//! Carries out one action: a guarded update, or one call to Fly and a note of what came of it.
+//!
+//! Nothing is repeated in here. What failed shows in the world, and the next plan says what to do about it.
+
+mod breaker;
+mod create;
+mod look;
+mod pool;
+mod regions;
+mod sweep;
+
+use std::sync::Arc;
+
+use domain::tier::Tiers;
+use domain::world::Machine;
+use store::Db;
+use store::dispatch::{App, Lease};
+use store::machines::{Scaling, Why};
+use store::seal::Sealer;
+
+pub use breaker::Breaker;
+pub use regions::Regions;
+pub use sweep::Suspects;
+
+use crate::plan::{Action, Upkeep};
+
+/// What actions work with.
+pub struct Engine {
+    /// The database.
+    pub db: Db,
+    /// Fly.
+    pub fly: fly::Client,
+    /// Which deployment this is.
+    pub environment: String,
+    /// The apps, with Fly's limits.
+    pub apps: Vec<App>,
+    /// What machines run whose tier names no image.
+    pub image: String,
+    /// Opens the attempts' tokens.
+    pub sealer: Sealer,
+    /// Whether creating is pointless now.
+    pub breaker: Breaker,
+    /// Which regions had no room a moment ago.
+    pub regions: Regions,
+    /// Machines that nobody knows, and since when.
+    pub suspects: Suspects,
+}
+
+/// What an action is carried out with: the row it is about, and what was in force when it was decided.
+pub struct Case {
+    /// The machine's row.
+    pub machine: Option<Machine>,
+    /// The tiers.
+    pub tiers: Arc<Tiers>,
+    /// The lease.
+    pub lease: Lease,
+}
+
+/// Why an action was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Fly.
+    #[error(transparent)]
+    Fly(#[from] fly::Error),
+}
+
+impl Engine {
+    /// Carries out `action`.
+    ///
+    /// # Errors
+    /// When the database or Fly did not answer, or refused.
+    pub async fn act(&self, action: &Action, case: &Case) -> Result<(), ActError> {
+        match (action, &case.machine) {
+            (Action::Post(_), Some(machine)) => self.post_again(machine).await,
+            (Action::Start(_), Some(machine)) => {
+                self.start(machine.id, &machine.app, machine.fly_id.as_deref()).await
+            }
+            (Action::MissPool(_), Some(machine)) => self.miss_pool(machine, &case.tiers).await,
+            (Action::Find(_), Some(machine)) => self.find(machine).await,
+            (Action::Observe(_), Some(machine)) => self.observe(machine).await,
+            (Action::Stop(_), Some(machine)) => self.stop(machine).await,
+            (Action::Destroy(_), Some(machine)) => self.destroy(machine).await,
+            (Action::Refill(tier), _) => self.refill(tier, case).await,
+            (Action::Retire(id), _) => {
+                store::pool::retire(&self.db, *id).await?;
+                Ok(())
+            }
+            (Action::Bill(id), _) => Ok(store::machines::bill(&self.db, *id).await?),
+            (Action::Close(_, verdict), _) => {
+                let why = Why {
+                    code: verdict.code,
+                    message: &verdict.message,
+                    next_tier: verdict.next_tier.as_deref(),
+                };
+                let status =
+                    store::machines::close_attempt(&self.db, verdict.attempt, verdict.class, &why).await?;
+                tracing::warn!(attempt.id = %verdict.attempt, class = verdict.class.as_str(), job.status = status, "{}", verdict.message);
+                Ok(())
+            }
+            (Action::Scale(scaling), _) => {
+                let crate::plan::Scaling { tier, pending, live, from, to, pool_target, reason } = scaling;
+                let row = Scaling {
+                    tier,
+                    pending: *pending,
+                    live: *live,
+                    from: *from,
+                    to: *to,
+                    pool_target: *pool_target,
+                    reason,
+                };
+                if store::machines::scale(&self.db, &row).await? {
+                    tracing::info!(tier, pending, live, from, to, pool_target, reason, "capacity moved");
+                }
+                Ok(())
+            }
+            (Action::Upkeep(Upkeep::Sweep), _) => self.sweep().await,
+            (Action::Upkeep(Upkeep::Expire), _) => {
+                let expired = store::upkeep::expire(&self.db).await?;
+                if expired > 0 {
+                    tracing::info!(expired, "jobs set aside: they could not start in their time");
+                }
+                let unanswered = store::upkeep::expire_pauses(&self.db).await?;
+                if unanswered > 0 {
+                    tracing::warn!(unanswered, "jobs ended: nobody answered in their time");
+                }
+                Ok(())
+            }
+            (Action::Upkeep(Upkeep::Prune), _) => Ok(store::upkeep::prune(&self.db).await?),
+            (Action::Quiet(tier, since), _) => Ok(store::machines::quiet(&self.db, tier, *since).await?),
+            // A claim is made by the loop itself; a machine that is no longer in the world needs nothing.
+            (Action::Claim, _) | (_, None) => Ok(()),
+        }
+    }
+}

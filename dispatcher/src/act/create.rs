@@ -1,0 +1,247 @@
+//! Makes a machine, or finds the one that an earlier call made.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::attempt::EndClass;
+use domain::tier::CpuKind;
+use domain::world::{Machine, MachineKind};
+use fly::{
+    Cause, CreateMachine, Dns, ListMachines, MachineConfig, Next, Restart, RestartPolicy, Scope, StopConfig,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use store::machines::{self, Intent, Why};
+
+use super::regions::without;
+use super::{ActError, Engine};
+
+/// The metadata by which an attempt's machine is found.
+const ATTEMPT: &str = "gh_attempt";
+/// The same for a machine of the pool, which has no attempt when it is made.
+const MACHINE: &str = "gh_machine";
+/// How often a full host is answered with the same region; each try may meet another host.
+const HOSTS: i32 = 3;
+
+impl Engine {
+    /// Sends the create call of an intent that is on record. Whatever comes of it is noted in the row.
+    ///
+    /// # Errors
+    /// When the database did not answer. A failure of Fly's is an outcome, not an error.
+    pub async fn post(&self, intent: &Intent, token: &SecretString) -> Result<(), ActError> {
+        let region = self.regions.choose(&intent.regions);
+        match self.fly.create(&intent.app, &self.machine(intent, region, token)).await {
+            Ok(made) => {
+                tracing::info!(
+                    machine.name = intent.name,
+                    machine.id = made.id,
+                    region = made.region,
+                    tier = intent.tier,
+                    "machine made"
+                );
+                self.mend().await?;
+                Ok(machines::created(&self.db, intent.id, &made.id, region_of(&made), "created").await?)
+            }
+            Err(error) => self.not_made(intent, region, error).await,
+        }
+    }
+
+    /// Repeats the create call of a row, by the same name.
+    pub(super) async fn post_again(&self, machine: &Machine) -> Result<(), ActError> {
+        if let Some(app) = self.apps.iter().find(|app| app.app == machine.app)
+            && !machines::take_token(&self.db, app).await?
+        {
+            return Ok(()); // too fast; the next look tries again
+        }
+        let (intent, token) = machines::posting(&self.db, machine.id, &self.sealer).await?;
+        tracing::info!(
+            machine.name = intent.name,
+            posts = intent.posts + 1,
+            "sending the create call by the same name"
+        );
+        self.post(&intent, &token).await
+    }
+
+    /// Looks for the machine of a row by its metadata, destroyed ones included.
+    pub(super) async fn find(&self, machine: &Machine) -> Result<(), ActError> {
+        let key = if machine.kind == MachineKind::Pool { MACHINE } else { ATTEMPT };
+        let filter = ListMachines {
+            scope: Scope::IncludingDeleted,
+            ..ListMachines::with_metadata(key, machine.id.to_string())
+        };
+        let found = self.fly.list(&machine.app, &filter).await?;
+        let id = found.iter().find(|found| found.name == machine.name).map(|found| found.id.as_str());
+        Ok(machines::looked_up(&self.db, machine.id, id).await?)
+    }
+
+    async fn not_made(&self, intent: &Intent, region: &str, error: fly::Error) -> Result<(), ActError> {
+        let (db, id) = (&self.db, intent.id);
+        match &error.next {
+            Next::Adopt(fly_id) => return self.adopt(intent, fly_id).await,
+            Next::UnknownOutcome => {
+                tracing::warn!(machine.name = intent.name, error = %error, "no word whether the machine was made; asking again by the same name");
+                machines::not_created(db, id, "unknown", None).await?;
+            }
+            Next::SameRegionAgain if intent.posts + 1 < HOSTS => {
+                machines::not_created(db, id, "host_full", None).await?;
+            }
+            Next::SameRegionAgain | Next::NextRegion(_) => {
+                self.regions.close(region);
+                match without(&intent.regions, region) {
+                    Some(rest) => {
+                        tracing::warn!(machine.name = intent.name, region, error = %error, "region full; trying the next");
+                        machines::not_created(db, id, "region_full", Some(&rest)).await?;
+                    }
+                    None => {
+                        self.give_up(
+                            intent,
+                            EndClass::Placement,
+                            &format!("No region of the tier has room: {}", error.message),
+                        )
+                        .await?;
+                    }
+                }
+            }
+            Next::BackOff { retry_after } => {
+                let seconds = retry_after.unwrap_or(Duration::from_secs(1)).as_secs().clamp(1, 30);
+                machines::freeze(db, &intent.app, i32::try_from(seconds).unwrap_or(30)).await?;
+                machines::not_created(db, id, "rate_limited", None).await?;
+            }
+            Next::Breaker(cause) => {
+                tracing::error!(machine.name = intent.name, ?cause, error = %error, "nothing can be started until somebody sees to this");
+                let message = format!(
+                    "Waiting: machines cannot be started ({}). Somebody has to see to it.",
+                    words(*cause)
+                );
+                self.breaker.trip(*cause);
+                self.give_up(intent, EndClass::Released, &message).await?;
+                store::notices::set(
+                    db,
+                    "breaker",
+                    &json!({ "cause": format!("{cause:?}"), "message": error.message }),
+                )
+                .await?;
+                store::notices::tell_waiting_jobs(db, &message).await?;
+            }
+            Next::Definite => {
+                self.give_up(
+                    intent,
+                    EndClass::Placement,
+                    &format!("Fly refused the machine: {}", error.message),
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A create call succeeded: whatever the breaker was open for is over.
+    async fn mend(&self) -> Result<(), ActError> {
+        if self.breaker.reset() {
+            tracing::info!("machines can be started again");
+            store::notices::set(&self.db, "breaker", &serde_json::Value::Null).await?;
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, intent: &Intent, class: EndClass, why: &str) -> Result<(), ActError> {
+        machines::not_created(&self.db, intent.id, "refused", None).await?;
+        match intent.attempt {
+            Some(attempt) => {
+                machines::close_attempt(&self.db, attempt, class, &Why { message: why, ..Why::default() })
+                    .await?;
+            }
+            None => {
+                store::pool::retire(&self.db, intent.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the machine that already has the name, if it is this row's and can still work.
+    async fn adopt(&self, intent: &Intent, fly_id: &str) -> Result<(), ActError> {
+        let id = intent.id.to_string();
+        match self.fly.get(&intent.app, fly_id).await {
+            Ok(Some(found)) if found.metadata(MACHINE) == Some(id.as_str()) && !found.state.is_leaving() => {
+                tracing::info!(
+                    machine.name = intent.name,
+                    machine.id = fly_id,
+                    "machine adopted: an earlier call had made it"
+                );
+                machines::created(&self.db, intent.id, fly_id, region_of(&found), "adopted").await?;
+            }
+            other => {
+                tracing::warn!(
+                    machine.name = intent.name,
+                    machine.id = fly_id,
+                    ?other,
+                    "the name is held by a machine that cannot be used yet"
+                );
+                machines::not_created(&self.db, intent.id, "name_held", None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of the job but the attempt's id and token is in the machine's environment: who may read the machine may read that.
+    fn machine(&self, intent: &Intent, region: &str, token: &SecretString) -> CreateMachine {
+        let id = intent.id.to_string();
+        let kind = match intent.guest.cpu_kind {
+            CpuKind::Shared => "shared",
+            CpuKind::Performance => "performance",
+        };
+        // A machine of the pool asks which attempt it was given; its own id is all it knows.
+        let owner = if intent.attempt.is_some() { "GH_ATTEMPT_ID" } else { "GH_POOL_MACHINE" };
+        let env = [(owner, id.as_str()), ("GH_ATTEMPT_TOKEN", token.expose_secret())];
+        // Without `fly_platform_version` a deploy of the app leaves the machine alone.
+        let mut metadata = vec![
+            ("gh_env", self.environment.as_str()),
+            (MACHINE, id.as_str()),
+            ("gh_tier", intent.tier.as_str()),
+            ("fly_process_group", "job"),
+        ];
+        if intent.attempt.is_some() {
+            metadata.push((ATTEMPT, id.as_str()));
+        }
+        let own = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect::<BTreeMap<_, _>>()
+        };
+        CreateMachine {
+            name: intent.name.clone(),
+            region: Some(region.to_owned()),
+            config: MachineConfig {
+                image: intent.image.clone(),
+                guest: Some(fly::Guest {
+                    cpu_kind: kind.into(),
+                    cpus: intent.guest.cpus,
+                    memory_mb: intent.guest.memory_mb,
+                }),
+                env: own(&env),
+                metadata: own(&metadata),
+                auto_destroy: true,
+                restart: Some(Restart { policy: RestartPolicy::No }),
+                stop_config: Some(StopConfig { signal: "SIGTERM".into(), timeout: Duration::from_secs(30) }),
+                init: None,
+                dns: Some(Dns { skip_registration: true }),
+            },
+            skip_launch: intent.attempt.is_none(),
+        }
+    }
+}
+
+fn region_of(machine: &fly::Machine) -> Option<&str> {
+    Some(machine.region.as_str()).filter(|region| !region.is_empty())
+}
+
+fn words(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Auth => "the token for Fly is refused",
+        Cause::Quota => "the quota at Fly is used up",
+        Cause::BadImage => "the image does not exist",
+        Cause::BadConfig => "Fly refuses the machine's size",
+        Cause::NoApp => "the app does not exist",
+    }
+}

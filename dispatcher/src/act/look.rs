@@ -1,0 +1,68 @@
+//! Looks at a machine, stops it, orders it away.
+
+use domain::world::Machine;
+use fly::{Delete, HostStatus, Stop, Stopped};
+use store::machines::{self, Sighting};
+
+use super::{ActError, Engine};
+
+impl Engine {
+    pub(super) async fn observe(&self, machine: &Machine) -> Result<(), ActError> {
+        let Some(fly_id) = &machine.fly_id else { return Ok(()) };
+        let sighting = match self.fly.get(&machine.app, fly_id).await? {
+            Some(found) => {
+                let interval = found.interval();
+                Sighting {
+                    state: found.state.as_str().to_owned(),
+                    host_status: Some(
+                        match found.host_status {
+                            HostStatus::Ok => "ok",
+                            HostStatus::Unreachable => "unreachable",
+                            HostStatus::Unknown => "unknown",
+                        }
+                        .to_owned(),
+                    ),
+                    region: Some(found.region.clone()).filter(|region| !region.is_empty()),
+                    started_at: interval.as_ref().map(|interval| interval.started_at),
+                    exited_at: interval.as_ref().and_then(|interval| interval.exited_at),
+                    exit_code: interval.as_ref().and_then(|interval| interval.exit_code),
+                    oom: interval.as_ref().map(|interval| interval.oom_killed),
+                }
+            }
+            // Fly has forgotten it: destroyed for longer than its events are kept. Its end is the last thing we heard of it.
+            None => Sighting {
+                state: "destroyed".into(),
+                exited_at: machine.exited_at.or(machine.beat_at).or(machine.ended_at).or(machine.seen_at),
+                ..Sighting::default()
+            },
+        };
+        if machine.seen.as_deref() != Some(sighting.state.as_str()) {
+            tracing::debug!(
+                machine.id = fly_id,
+                state = sighting.state,
+                exit_code = sighting.exit_code,
+                "machine seen"
+            );
+        }
+        Ok(machines::seen(&self.db, machine.id, &sighting).await?)
+    }
+
+    pub(super) async fn stop(&self, machine: &Machine) -> Result<(), ActError> {
+        let Some(fly_id) = &machine.fly_id else { return Ok(()) };
+        machines::stop_sent(&self.db, machine.id).await?;
+        let answer = self.fly.stop(&machine.app, fly_id, &Stop::default()).await?;
+        tracing::info!(machine.id = fly_id, ?answer, "machine asked to stop");
+        if answer == Stopped::NotRunning {
+            return self.destroy(machine).await; // it does not run yet: there is nothing to be graceful to
+        }
+        Ok(())
+    }
+
+    pub(super) async fn destroy(&self, machine: &Machine) -> Result<(), ActError> {
+        let Some(fly_id) = &machine.fly_id else { return Ok(()) };
+        machines::destroy_sent(&self.db, machine.id).await?;
+        let answer = self.fly.delete(&machine.app, fly_id, Delete::Force).await?;
+        tracing::warn!(machine.id = fly_id, class = machine.end_class, ?answer, "machine ordered away");
+        Ok(())
+    }
+}

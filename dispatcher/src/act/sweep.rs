@@ -1,0 +1,105 @@
+//! Machines that nobody knows: ours by their metadata are destroyed, others are only reported.
+//!
+//! A list is never proof that a machine is gone; it is only ever used to find more. So an empty or a short one does no harm.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::tier::{CpuKind, Guest};
+use fly::ListMachines;
+use serde_json::json;
+use store::machines::{self, Orphan};
+
+use super::{ActError, Engine};
+
+/// Fly ids that no row knows, and since when.
+#[derive(Debug)]
+pub struct Suspects {
+    patience: Duration,
+    since: Mutex<HashMap<String, Instant>>,
+}
+
+impl Default for Suspects {
+    /// A minute: a row that is not committed after that will not be.
+    fn default() -> Self {
+        Self::new(Duration::from_mins(1))
+    }
+}
+
+impl Suspects {
+    /// A machine must be unknown for as long as `patience`, over at least two lists.
+    pub fn new(patience: Duration) -> Self {
+        Self { patience, since: Mutex::default() }
+    }
+
+    /// Keeps these only, and returns those that have been here long enough.
+    fn settle(&self, unknown: &[&fly::Machine]) -> Vec<String> {
+        let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.retain(|id, _| unknown.iter().any(|machine| machine.id == *id));
+        let due = since
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= self.patience)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for machine in unknown {
+            since.entry(machine.id.clone()).or_insert_with(Instant::now);
+        }
+        due
+    }
+}
+
+impl Engine {
+    /// Looks through every app for machines that no row knows.
+    ///
+    /// # Errors
+    /// When the database or Fly did not answer.
+    pub async fn sweep(&self) -> Result<(), ActError> {
+        let (mut found, mut foreign) = (Vec::new(), Vec::new());
+        for app in &self.apps {
+            for machine in self.fly.list(&app.app, &ListMachines::default()).await? {
+                match machine.metadata("gh_env") {
+                    _ if machine.state.is_leaving() => {}
+                    Some(environment) if environment == self.environment => {
+                        found.push((app.app.as_str(), machine));
+                    }
+                    _ => foreign
+                        .push(json!({ "app": app.app, "machine_id": machine.id, "name": machine.name })),
+                }
+            }
+        }
+        let names: Vec<String> = found.iter().map(|(_, machine)| machine.name.clone()).collect();
+        let known = machines::known(&self.db, &names).await?;
+        let unknown: Vec<_> = found.iter().filter(|(_, machine)| !known.contains(&machine.name)).collect();
+        let orphans = self.suspects.settle(&unknown.iter().map(|(_, machine)| machine).collect::<Vec<_>>());
+        for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
+            tracing::warn!(
+                machine.id = machine.id,
+                machine.name = machine.name,
+                "an orphan: ours, and unknown to the database"
+            );
+            let config = machine.config.as_ref().or(machine.incomplete_config.as_ref());
+            let guest = config.and_then(|config| config.guest.as_ref());
+            let guest = Guest {
+                cpu_kind: if guest.is_some_and(|guest| guest.cpu_kind == "performance") {
+                    CpuKind::Performance
+                } else {
+                    CpuKind::Shared
+                },
+                cpus: guest.map_or(1, |guest| guest.cpus),
+                memory_mb: guest.map_or(256, |guest| guest.memory_mb),
+            };
+            let orphan = Orphan {
+                app,
+                name: &machine.name,
+                fly_id: &machine.id,
+                region: &machine.region,
+                tier: machine.metadata("gh_tier").unwrap_or("free"),
+                guest: &guest,
+                image: config.map_or("", |config| config.image.as_str()),
+            };
+            machines::take_in(&self.db, &orphan).await?;
+        }
+        Ok(store::notices::set(&self.db, "foreign_machines", &json!(foreign)).await?)
+    }
+}

@@ -1,0 +1,16 @@
+//! Starts one machine per job and sees every machine it started gone.
+//!
+//! The heart is [`plan`]: a pure function from what is known to what is to be done. Everything else feeds it
+//! ([`wake`], [`cron`], `store::machines::world`) or carries out what it says ([`act`], [`run`]).
+//! Beside it, [`callbacks`] tells the outside what became of jobs.
+
+pub mod act;
+pub mod callbacks;
+pub mod config;
+pub mod cron;
+pub mod health;
+pub mod plan;
+pub mod run;
+pub mod serve;
+pub mod tiers;
+pub mod wake;

@@ -1,0 +1,429 @@
+//! One row per rule, then the invariants under random worlds.
+
+use chrono::TimeDelta;
+use domain::attempt::AttemptState;
+use domain::tier::{CpuKind, Guest};
+use domain::world::{Machine, MachineKind, TierLoad};
+use proptest::prelude::*;
+
+use super::*;
+
+fn now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).expect("a time")
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every time of a machine may be missing")]
+fn ago(seconds: i64) -> Option<DateTime<Utc>> {
+    Some(now() - TimeDelta::seconds(seconds))
+}
+
+fn machine(state: Option<AttemptState>) -> Machine {
+    Machine {
+        id: Uuid::from_u128(1),
+        kind: MachineKind::Job,
+        attempt_id: Some(AttemptId(Uuid::from_u128(1))),
+        tier: "starter".into(),
+        guest: Guest { cpu_kind: CpuKind::Shared, cpus: 2, memory_mb: 2048 },
+        image: "image".into(),
+        app: "runner".into(),
+        name: "gh-1".into(),
+        fly_id: Some("m1".into()),
+        regions: "iad".into(),
+        seen: Some("started".into()),
+        host_status: None,
+        seen_at: ago(0),
+        intent_at: ago(10).expect("a time"),
+        posted_at: ago(10),
+        assigned_at: None,
+        retired_at: None,
+        posts: 1,
+        outcome: Some("created".into()),
+        stop_sent_at: None,
+        destroy_sent_at: None,
+        exited_at: None,
+        exit_code: None,
+        oom: None,
+        state,
+        end_class: None,
+        boot_deadline: ago(-50),
+        hard_deadline: state.filter(|state| *state == AttemptState::Running).and_then(|_| ago(-200)),
+        ended_at: None,
+        beat_at: ago(5),
+    }
+}
+
+fn ended(class: &str, seconds: i64) -> Machine {
+    let state = match class {
+        "completed" => AttemptState::Succeeded,
+        "cancelled" => AttemptState::Cancelled,
+        "final" => AttemptState::Failed,
+        _ => AttemptState::Lost,
+    };
+    Machine { end_class: Some(class.into()), ended_at: ago(seconds), ..machine(Some(state)) }
+}
+
+fn world(machines: Vec<Machine>) -> World {
+    World { now: now(), machines, tiers: vec![] }
+}
+
+fn own() -> Own {
+    Own { leads_since: now() - TimeDelta::seconds(100), image: "image".into(), ..Own::default() }
+}
+
+fn only(machine: Machine) -> Vec<Action> {
+    plan(&world(vec![machine]), &Tiers::default(), &own()).actions
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn a_machine_gets_the_one_thing_its_state_asks_for() {
+    use AttemptState::{Claimed, Launching, Running};
+    let (m, id, attempt) = (machine, Uuid::from_u128(1), AttemptId(Uuid::from_u128(1)));
+    let unanswered = |outcome: Option<&str>, posted: i64| Machine {
+        fly_id: None,
+        seen: None,
+        seen_at: None,
+        outcome: outcome.map(Into::into),
+        posted_at: ago(posted),
+        ..m(Some(Claimed))
+    };
+    let verdict = |class, message: &str| Verdict {
+        attempt,
+        class,
+        code: None,
+        message: message.into(),
+        next_tier: None,
+    };
+    let close = |class, message: &str| vec![Action::Close(id, verdict(class, message))];
+    let out_of_memory =
+        Verdict { code: Some("out_of_memory"), ..verdict(EndClass::Crash, "The machine ran out of memory.") };
+    let pool =
+        |assigned: i64| Machine { kind: MachineKind::Pool, assigned_at: ago(assigned), ..m(Some(Claimed)) };
+    let made_ahead = |seen: Option<&str>, seen_at: i64| Machine {
+        kind: MachineKind::Pool,
+        attempt_id: None,
+        seen: seen.map(Into::into),
+        seen_at: ago(seen_at),
+        ..m(None)
+    };
+    let rows: Vec<(&str, Machine, Vec<Action>)> = vec![
+        ("a fresh create call is waited for", unanswered(None, 3), vec![]),
+        ("one that was never answered is repeated", unanswered(None, 26), vec![Action::Post(id)]),
+        (
+            "one sent before this dispatcher led is repeated at once",
+            Machine { posted_at: ago(101), ..unanswered(None, 101) },
+            vec![Action::Post(id)],
+        ),
+        (
+            "an unknown outcome is repeated after a second",
+            unanswered(Some("unknown"), 2),
+            vec![Action::Post(id)],
+        ),
+        ("but not before", unanswered(Some("unknown"), 0), vec![]),
+        (
+            "a booting machine is watched",
+            Machine { seen_at: ago(3), ..m(Some(Launching)) },
+            vec![Action::Observe(id)],
+        ),
+        (
+            "one that does not come up is given up, and burns no retry",
+            Machine { boot_deadline: ago(1), ..m(Some(Launching)) },
+            close(EndClass::Placement, "The machine did not come up in time."),
+        ),
+        (
+            "one that exits before its runner called is a placement failure",
+            Machine { seen: Some("destroyed".into()), exit_code: Some(77), ..m(Some(Launching)) },
+            close(EndClass::Placement, "The machine ended with exit code 77."),
+        ),
+        ("a working machine is left alone", m(Some(Running)), vec![]),
+        (
+            "a silent one is given up after 120 s",
+            Machine { beat_at: ago(121), ..m(Some(Running)) },
+            close(EndClass::Crash, "No heartbeat for 120 s."),
+        ),
+        ("not before", Machine { beat_at: ago(119), ..m(Some(Running)) }, vec![]),
+        (
+            "a dead one at once",
+            Machine { seen: Some("destroyed".into()), exit_code: Some(137), ..m(Some(Running)) },
+            close(EndClass::Crash, "The machine ended with exit code 137."),
+        ),
+        (
+            "one that ran out of memory by its name",
+            Machine { seen: Some("destroyed".into()), oom: Some(true), ..m(Some(Running)) },
+            vec![Action::Close(id, out_of_memory)],
+        ),
+        (
+            "a pool machine that was given an attempt is watched",
+            Machine { seen_at: ago(2), ..pool(3) },
+            vec![Action::Observe(id)],
+        ),
+        ("after ten seconds its attempt gets a machine of its own", pool(11), vec![Action::MissPool(id)]),
+        (
+            "at once when Fly would not start it",
+            Machine { outcome: Some("not_started".into()), ..pool(1) },
+            vec![Action::MissPool(id)],
+        ),
+        (
+            "or when it is dead",
+            Machine { seen: Some("destroyed".into()), ..pool(1) },
+            vec![Action::MissPool(id)],
+        ),
+        (
+            "a machine that is made ahead is watched",
+            made_ahead(Some("created"), 3),
+            vec![Action::Observe(id)],
+        ),
+        ("one that waits is looked at now and then", made_ahead(Some("stopped"), 299), vec![]),
+        ("that is every five minutes", made_ahead(Some("stopped"), 300), vec![Action::Observe(id)]),
+        (
+            "an orphan is destroyed",
+            Machine { kind: MachineKind::Orphan, attempt_id: None, ..m(None) },
+            vec![Action::Destroy(id)],
+        ),
+        (
+            "but what an unreachable host once said proves no death",
+            Machine {
+                seen: Some("destroyed".into()),
+                host_status: Some("unreachable".into()),
+                ..m(Some(Running))
+            },
+            vec![],
+        ),
+        (
+            "a job past its deadline is ended from outside after a minute",
+            Machine { hard_deadline: ago(61), ..m(Some(Running)) },
+            close(EndClass::Deadline, "The job ran past its deadline and its runner did not end it."),
+        ),
+        ("not before", Machine { hard_deadline: ago(59), ..m(Some(Running)) }, vec![]),
+        (
+            "a finished job's machine may take a minute to go",
+            Machine { seen_at: ago(0), ..ended("completed", 20) },
+            vec![],
+        ),
+        ("then it is destroyed", ended("completed", 61), vec![Action::Destroy(id)]),
+        ("once in a while", Machine { destroy_sent_at: ago(5), ..ended("completed", 61) }, vec![]),
+        ("a cancelled job's machine is asked to stop", ended("cancelled", 0), vec![Action::Stop(id)]),
+        ("and has 30 s for it", Machine { stop_sent_at: ago(30), ..ended("cancelled", 30) }, vec![]),
+        (
+            "before it is destroyed",
+            Machine { stop_sent_at: ago(36), ..ended("cancelled", 36) },
+            vec![Action::Destroy(id)],
+        ),
+        ("a lost attempt's machine is destroyed at once", ended("crash", 0), vec![Action::Destroy(id)]),
+        ("so is the machine of a job that was taken away", ended("retired", 0), vec![Action::Destroy(id)]),
+        (
+            "a gone machine is billed",
+            Machine { seen: Some("destroyed".into()), ..ended("final", 3) },
+            vec![Action::Bill(id)],
+        ),
+        (
+            "one that may exist is looked for",
+            Machine { fly_id: None, seen: None, seen_at: None, ..ended("placement", 0) },
+            vec![Action::Find(id)],
+        ),
+        (
+            "and forgotten when it cannot appear any more",
+            Machine {
+                fly_id: None,
+                seen: Some("absent".into()),
+                seen_at: ago(11),
+                posted_at: ago(61),
+                ..ended("placement", 30)
+            },
+            vec![Action::Bill(id)],
+        ),
+    ];
+    for (rule, machine, expected) in rows {
+        assert_eq!(only(machine), expected, "{rule}");
+    }
+}
+
+#[test]
+fn a_machine_with_an_action_under_way_is_left_alone() {
+    let busy = Own { busy: HashSet::from([Uuid::from_u128(1)]), ..own() };
+    assert_eq!(plan(&world(vec![ended("crash", 0)]), &Tiers::default(), &busy).actions, vec![]);
+}
+
+fn load(pending: i64, capacity: i32, zero_since: Option<DateTime<Utc>>) -> TierLoad {
+    TierLoad { tier: "starter".into(), capacity, pool_target: 0, zero_since, paused: false, pending, live: 0 }
+}
+
+#[test]
+fn capacity_follows_the_rule() {
+    // starter ships with min 2, max 20
+    for (pending, capacity, zero_since, expected) in [
+        (5, 2, None, Some(3)),     // 5 > 4: max(3, 3)
+        (4, 2, None, None),        // 4 > 4 is not true
+        (17, 2, None, Some(9)),    // ceil(17 / 2)
+        (1000, 9, None, Some(20)), // the maximum
+        (0, 9, ago(599), None),    // not yet ten minutes
+        (0, 9, ago(600), Some(2)), // ten minutes
+        (0, 0, ago(600), Some(2)), // the bounds were changed
+        (1, 0, None, Some(2)),     // one job raises it from nothing
+    ] {
+        let world = World { tiers: vec![load(pending, capacity, zero_since)], ..world(vec![]) };
+        let scaled =
+            plan(&world, &Tiers::default(), &own()).actions.into_iter().find_map(|action| match action {
+                Action::Scale(Scaling { to, .. }) => Some(to),
+                _ => None,
+            });
+        assert_eq!(scaled, expected, "P={pending} C={capacity}");
+    }
+}
+
+#[test]
+fn a_due_job_is_claimed_unless_the_tier_is_full_or_paused_or_creating_is_pointless() {
+    let claims = |load: TierLoad, own: &Own| {
+        let world = World { tiers: vec![load], ..world(vec![]) };
+        plan(&world, &Tiers::default(), own).actions.contains(&Action::Claim)
+    };
+    assert!(claims(load(1, 2, None), &own()));
+    assert!(!claims(load(0, 2, None), &own()));
+    assert!(!claims(TierLoad { live: 2, ..load(1, 2, None) }, &own()));
+    assert!(!claims(TierLoad { paused: true, ..load(1, 2, None) }, &own()));
+    assert!(!claims(load(1, 2, None), &Own { breaker_open: true, ..own() }));
+}
+
+/// A tiers file whose starter tier keeps up to `max` machines ready.
+fn pooled(max: i32) -> Tiers {
+    let text = domain::tier::DEFAULT.replacen(
+        "[tiers.starter]",
+        &format!("[tiers.starter]\npool = {{ min = 0, max = {max} }}"),
+        1,
+    );
+    Tiers::parse(&text).expect("a valid file")
+}
+
+fn spare(number: u128, seen: &str, image: &str, days: i64) -> Machine {
+    Machine {
+        id: Uuid::from_u128(number),
+        kind: MachineKind::Pool,
+        attempt_id: None,
+        image: image.into(),
+        seen: Some(seen.into()),
+        intent_at: now() - TimeDelta::days(days),
+        ..machine(None)
+    }
+}
+
+#[test]
+fn the_pool_follows_the_capacity_and_is_filled_only_when_nobody_waits() {
+    let tiers = pooled(3);
+    let world = |pending, target, machines| World {
+        tiers: vec![TierLoad { pool_target: target, ..load(pending, 2, ago(1)) }],
+        ..world(machines)
+    };
+    let made = plan(&world(0, 0, vec![]), &tiers, &own()).actions;
+    assert!(matches!(&made[..], [Action::Scale(Scaling { pool_target: 2, from: 2, to: 2, .. })]), "{made:?}");
+    assert_eq!(plan(&world(0, 2, vec![]), &tiers, &own()).actions, [Action::Refill("starter".into())]);
+    assert!(!plan(&world(1, 2, vec![]), &tiers, &own()).actions.contains(&Action::Refill("starter".into())));
+    assert_eq!(
+        plan(
+            &world(0, 2, vec![spare(1, "stopped", "image", 0), spare(2, "stopped", "image", 0)]),
+            &tiers,
+            &own()
+        )
+        .actions,
+        []
+    );
+}
+
+#[test]
+fn pool_machines_of_another_image_too_old_dead_or_too_many_are_retired() {
+    let tiers = pooled(2);
+    for (why, unfit) in [
+        ("another image", spare(1, "stopped", "older", 0)),
+        ("too old", spare(1, "stopped", "image", 8)),
+        ("gone", spare(1, "destroyed", "image", 0)),
+        (
+            "of another size",
+            Machine {
+                guest: Guest { cpu_kind: CpuKind::Shared, cpus: 4, memory_mb: 2048 },
+                ..spare(1, "stopped", "image", 0)
+            },
+        ),
+    ] {
+        let world = World {
+            tiers: vec![TierLoad { pool_target: 2, ..load(0, 2, ago(1)) }],
+            ..world(vec![unfit, spare(2, "stopped", "image", 0)])
+        };
+        let actions = plan(&world, &tiers, &own()).actions;
+        assert!(actions.contains(&Action::Retire(Uuid::from_u128(1))), "{why}: {actions:?}");
+        assert!(!actions.contains(&Action::Retire(Uuid::from_u128(2))), "{why}: {actions:?}");
+    }
+    let three = (1..=3).map(|number| spare(number, "stopped", "image", 0)).collect();
+    let world = World { tiers: vec![TierLoad { pool_target: 2, ..load(0, 2, ago(1)) }], ..world(three) };
+    assert!(
+        plan(&world, &tiers, &own()).actions.contains(&Action::Retire(Uuid::from_u128(3))),
+        "the youngest of too many"
+    );
+}
+
+fn any_machine() -> impl Strategy<Value = Machine> {
+    let states = prop_oneof![
+        Just(None),
+        Just(Some(AttemptState::Claimed)),
+        Just(Some(AttemptState::Launching)),
+        Just(Some(AttemptState::Running)),
+        Just(Some(AttemptState::Succeeded)),
+        Just(Some(AttemptState::Lost)),
+        Just(Some(AttemptState::Cancelled)),
+    ];
+    let seen = prop_oneof![
+        Just(None),
+        Just(Some("created")),
+        Just(Some("started")),
+        Just(Some("stopped")),
+        Just(Some("destroyed")),
+        Just(Some("absent"))
+    ];
+    let host = prop_oneof![Just(None), Just(Some("ok")), Just(Some("unreachable"))];
+    (states, seen, host, any::<bool>(), 0..400_i64, 0..400_i64, -300..300_i64).prop_map(
+        |(state, seen, host, known, beat, seen_at, deadline)| Machine {
+            seen: seen.map(Into::into),
+            host_status: host.map(Into::into),
+            fly_id: known.then(|| "m1".into()),
+            beat_at: ago(beat),
+            seen_at: ago(seen_at),
+            hard_deadline: ago(deadline),
+            boot_deadline: ago(deadline),
+            ..machine(state)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_live_attempts_machine_is_never_stopped_nor_destroyed(machine in any_machine()) {
+        let live = machine.live_attempt().is_some();
+        for action in only(machine) {
+            prop_assert!(!(live && matches!(action, Action::Stop(_) | Action::Destroy(_) | Action::Bill(_))), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_over_is_never_started_or_closed_again(machine in any_machine()) {
+        let live = machine.live_attempt().is_some();
+        for action in only(machine) {
+            prop_assert!(live || !matches!(action, Action::Post(_) | Action::Close(..)), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn no_call_names_a_machine_that_was_never_posted_or_known(machine in any_machine()) {
+        let known = machine.fly_id.is_some();
+        for action in only(machine) {
+            prop_assert!(known || !matches!(action, Action::Stop(_) | Action::Destroy(_) | Action::Observe(_)), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn capacity_stays_within_its_bounds(pending in 0..2000_i64, capacity in 0..100_i32, zero in proptest::option::of(0..2000_i64)) {
+        let world = World { tiers: vec![load(pending, capacity, zero.and_then(ago))], ..world(vec![]) };
+        for action in plan(&world, &Tiers::default(), &own()).actions {
+            if let Action::Scale(Scaling { to, .. }) = action {
+                prop_assert!((2..=20).contains(&to), "{to}");
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The loop: look, plan, act; and what keeps it going.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::world::Machine;
+use serde_json::json;
+use store::dispatch::{self, Claimed, Lease};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::act::{Case, Engine};
+use crate::cron::Due;
+use crate::health::Pulse;
+use crate::plan::{self, Action, Own};
+use crate::tiers::{Reload, Source};
+use crate::wake::Bell;
+
+/// How long a lease lasts without renewal, and how often it is renewed.
+const LEASE_SECONDS: i32 = 15;
+const RENEW: Duration = Duration::from_secs(5);
+/// A lease that was not renewed for this long is not relied on: a second before the database lets another one have it.
+const TRUST: Duration = Duration::from_secs(14);
+/// Between two looks, however often the bell rings: a storm of notices is one look.
+const SPACING: Duration = Duration::from_millis(10);
+/// When jobs are due but no create token is left: Fly's buckets fill at one a second.
+const TOKENS: Duration = Duration::from_millis(250);
+/// How many jobs one look takes at most.
+const BATCH: usize = 50;
+/// How long a stop waits for create calls in flight.
+const DRAIN: Duration = Duration::from_secs(20);
+/// Back-off while the database is away.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// What makes a dispatcher look, and who it tells that it did.
+#[derive(Clone, Default)]
+pub struct Signals {
+    /// Rung by notices and by the clock.
+    pub bell: Bell,
+    /// What the clock says is due.
+    pub due: Due,
+    /// For `/health`.
+    pub pulse: Pulse,
+}
+
+/// The dispatcher at work.
+pub struct Dispatcher {
+    engine: Arc<Engine>,
+    tiers: Source,
+    holder: String,
+    signals: Signals,
+    seeded: bool,
+    /// Whether the last look left a slot for another job.
+    room: bool,
+    lease: Option<Held>,
+    actions: JoinSet<Uuid>,
+    busy: HashSet<Uuid>,
+}
+
+struct Held {
+    lease: Lease,
+    since: DateTime<Utc>,
+    renewed: Instant,
+}
+
+impl Dispatcher {
+    /// A dispatcher that has not looked yet; `holder` names this process among others.
+    pub fn new(engine: Engine, tiers: Source, holder: String, signals: Signals) -> Self {
+        let engine = Arc::new(engine);
+        Self {
+            engine,
+            tiers,
+            holder,
+            signals,
+            seeded: false,
+            room: true,
+            lease: None,
+            actions: JoinSet::new(),
+            busy: HashSet::new(),
+        }
+    }
+
+    /// Looks, plans and acts until `stop`; then finishes what is under way and lets go of the lease.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut failures = 0_u32;
+        loop {
+            let began = Instant::now();
+            let look_again = match self.look().await {
+                Ok(look_again) => {
+                    failures = 0;
+                    self.signals.pulse.beat();
+                    look_again
+                }
+                Err(error) => {
+                    failures += 1;
+                    let wait = (BACKOFF.0 * 2_u32.saturating_pow(failures.min(8))).min(BACKOFF.1);
+                    tracing::warn!(
+                        error = %boot::chain(&error),
+                        wait_ms = wait.as_millis(),
+                        "a look failed"
+                    );
+                    if matches!(error, store::Error::NotLeader) {
+                        self.lease = None;
+                    }
+                    wait
+                }
+            };
+            let until = began + look_again;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return self.finish().await,
+                    Some(done) = self.actions.join_next() => {
+                        if let Ok(subject) = done { self.busy.remove(&subject); }
+                        self.signals.bell.ring();
+                    }
+                    () = self.signals.bell.heard(), if failures == 0 => break,
+                    () = sleep_until(until) => break,
+                }
+            }
+            sleep_until(began + SPACING).await;
+        }
+    }
+
+    /// One look and what follows from it; returns when to look again.
+    async fn look(&mut self) -> store::Result<Duration> {
+        self.refresh_tiers().await?;
+        let Some((lease, leads_since)) = self.hold_lease().await? else { return Ok(RENEW) };
+        // A job that has just come in should not wait for the look at everything else. Where the queue is empty this is one look
+        // into an index; where every slot was taken it would find none, and is made after the look.
+        let open = self.engine.breaker.cause().is_none();
+        let mut claimed = if open && self.room { Some(self.claim(&lease).await?) } else { None };
+        let world = store::machines::world(&self.engine.db).await?;
+        let own = Own {
+            leads_since,
+            busy: self.busy.clone(),
+            breaker_open: !open,
+            image: self.engine.image.clone(),
+            due: self.signals.due.take(),
+        };
+        let plan = plan::plan(&world, self.tiers.tiers(), &own);
+        self.room = world.tiers.iter().any(|tier| !tier.paused && tier.live < i64::from(tier.capacity));
+        let machines: HashMap<Uuid, &Machine> =
+            world.machines.iter().map(|machine| (machine.id, machine)).collect();
+        let mut more = false;
+        for action in plan.actions {
+            match action.subject() {
+                None => more = true,
+                Some(subject) => {
+                    let machine = machines.get(&subject).map(|machine| (*machine).clone());
+                    let case = Case { machine, tiers: Arc::clone(self.tiers.tiers()), lease: lease.clone() };
+                    self.start(subject, action, case);
+                }
+            }
+        }
+        if more && claimed.is_none() {
+            claimed = Some(self.claim(&lease).await?);
+        }
+        Ok(match claimed {
+            Some(BATCH) => Duration::ZERO,
+            _ if more => plan.look_again.min(TOKENS),
+            _ => plan.look_again,
+        })
+    }
+
+    /// Takes due jobs and starts their machines; returns how many.
+    async fn claim(&mut self, lease: &Lease) -> store::Result<usize> {
+        let engine = &self.engine;
+        let claimed = dispatch::claim(
+            &engine.db,
+            lease,
+            self.tiers.tiers(),
+            &engine.image,
+            &engine.apps,
+            &engine.sealer,
+            BATCH,
+        )
+        .await?;
+        let count = claimed.len();
+        for claimed in claimed {
+            self.launch(claimed);
+        }
+        Ok(count)
+    }
+
+    /// Takes an edit of the tiers file, or says why not.
+    async fn refresh_tiers(&mut self) -> store::Result<()> {
+        let db = &self.engine.db;
+        let reload = self.tiers.reload();
+        match &reload {
+            Reload::Refused(why) => {
+                tracing::error!(why, "the tiers file is wrong; the last good one stays in force");
+                store::notices::set(db, "tiers", &json!({ "refused": why })).await?;
+            }
+            Reload::Taken => {
+                tracing::info!("the tiers file changed and is in force");
+                store::notices::set(db, "tiers", &serde_json::Value::Null).await?;
+            }
+            Reload::Same => {}
+        }
+        if !self.seeded || reload == Reload::Taken {
+            dispatch::seed_capacity(db, self.tiers.tiers()).await?;
+            self.seeded = true;
+        }
+        Ok(())
+    }
+
+    /// Renews or takes the lease; `None` while another dispatcher leads.
+    async fn hold_lease(&mut self) -> store::Result<Option<(Lease, DateTime<Utc>)>> {
+        if self.lease.as_ref().is_none_or(|held| held.renewed.elapsed() >= RENEW) {
+            let db = &self.engine.db;
+            let renewed = Instant::now(); // counted from before the call, so that ours ends first
+            let lease = match dispatch::lead(db, &self.holder, LEASE_SECONDS).await {
+                Err(_) if self.lease.as_ref().is_some_and(|held| held.renewed.elapsed() < TRUST) => {
+                    return Ok(self.lease.as_ref().map(|held| (held.lease.clone(), held.since)));
+                }
+                other => other?,
+            };
+            self.lease = match (lease, self.lease.take()) {
+                (Some(lease), Some(held)) if held.lease == lease => Some(Held { renewed, ..held }),
+                (Some(lease), _) => {
+                    tracing::info!(term = lease.term, "leading");
+                    Some(Held { lease, since: db.ping().await?, renewed })
+                }
+                (None, Some(_)) => {
+                    tracing::warn!("another dispatcher leads now");
+                    None
+                }
+                (None, None) => None,
+            };
+        }
+        Ok(self.lease.as_ref().map(|held| (held.lease.clone(), held.since)))
+    }
+
+    /// Carries out an action beside the loop; what it is about is left alone until it is done.
+    fn start(&mut self, subject: Uuid, action: Action, case: Case) {
+        let engine = Arc::clone(&self.engine);
+        self.busy.insert(subject);
+        self.actions.spawn(async move {
+            if let Err(error) = engine.act(&action, &case).await {
+                tracing::warn!(?action, error = %boot::chain(&error), "not done; it comes again");
+            }
+            subject
+        });
+    }
+
+    /// Sends the create call of a claimed job, or the start call of the pool machine it was given.
+    fn launch(&mut self, claimed: Claimed) {
+        let engine = Arc::clone(&self.engine);
+        let subject = claimed.intent.id;
+        tracing::info!(job.id = %claimed.job_id, attempt.id = %claimed.attempt_id, tier = claimed.intent.tier, "job claimed");
+        self.busy.insert(subject);
+        self.actions.spawn(async move {
+            let done = match &claimed.ready {
+                Some(fly_id) => engine.start(subject, &claimed.intent.app, Some(fly_id)).await,
+                None => engine.post(&claimed.intent, &claimed.token).await,
+            };
+            if let Err(error) = done {
+                tracing::warn!(attempt.id = %claimed.attempt_id, error = %boot::chain(&error), "the call's outcome is not noted");
+            }
+            subject
+        });
+    }
+
+    async fn finish(mut self) {
+        let drained = timeout(DRAIN, async { while self.actions.join_next().await.is_some() {} }).await;
+        if drained.is_err() {
+            tracing::warn!("leaving with calls under way; the next dispatcher finds what they made");
+        }
+        if let Some(held) = &self.lease
+            && let Err(error) = dispatch::release(&self.engine.db, &held.lease).await
+        {
+            tracing::warn!(error = %boot::chain(&error), "lease not released; it ends by itself");
+        }
+        self.engine.db.close().await;
+        tracing::info!("stopped");
+    }
+}

@@ -1,0 +1,87 @@
+//! The tiers in force: the embedded file, or one that is read again when it changes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use domain::tier::Tiers;
+
+/// Where the tiers come from, and what they are now.
+pub struct Source {
+    path: Option<PathBuf>,
+    changed: Option<SystemTime>,
+    tiers: Arc<Tiers>,
+}
+
+/// What a look at the file found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// Nothing new.
+    Same,
+    /// A new file, and it is in force.
+    Taken,
+    /// A new file that is wrong; the last good one stays in force.
+    Refused(String),
+}
+
+impl Source {
+    /// The tiers of a start, which must be right.
+    pub fn new(path: Option<PathBuf>, tiers: Tiers) -> Self {
+        let changed = path.as_ref().and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
+        Self { path, changed, tiers: Arc::new(tiers) }
+    }
+
+    /// The tiers in force.
+    pub fn tiers(&self) -> &Arc<Tiers> {
+        &self.tiers
+    }
+
+    /// Looks whether the file changed, and takes it if it is right.
+    pub fn reload(&mut self) -> Reload {
+        let Some(path) = &self.path else { return Reload::Same };
+        let changed = std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        if changed.is_none() || changed == self.changed {
+            return Reload::Same; // an editor may have taken it away for a moment
+        }
+        self.changed = changed;
+        let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
+        match read.and_then(|text| Tiers::parse(&text).map_err(|error| error.to_string())) {
+            Ok(tiers) if tiers == *self.tiers => Reload::Same,
+            Ok(tiers) => {
+                self.tiers = Arc::new(tiers);
+                Reload::Taken
+            }
+            Err(why) => Reload::Refused(format!("{}: {why}", path.display())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_edit_is_taken_and_a_bad_one_changes_nothing_and_says_why() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tiers.toml");
+        std::fs::write(&path, domain::tier::DEFAULT).expect("written");
+        let mut source = Source::new(Some(path.clone()), Tiers::default());
+        assert_eq!(source.reload(), Reload::Same);
+
+        let touch = |text: &str, seconds: u64| {
+            std::fs::write(&path, text).expect("written");
+            let file = std::fs::File::options().append(true).open(&path).expect("opened");
+            file.set_modified(SystemTime::now() + std::time::Duration::from_secs(seconds)).expect("touched");
+        };
+        touch(&domain::tier::DEFAULT.replacen("memory_mb = 2048", "memory_mb = 4096", 1), 1);
+        assert_eq!(source.reload(), Reload::Taken);
+        assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
+
+        touch("[tiers.free]\nguest = 3", 2);
+        assert!(
+            matches!(source.reload(), Reload::Refused(why) if why.contains("tiers.toml") && why.contains("line 2"))
+        );
+        assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
+        assert_eq!(source.reload(), Reload::Same, "said once");
+    }
+}

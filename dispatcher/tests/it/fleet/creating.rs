@@ -1,0 +1,200 @@
+//! From the claim to a machine, whatever Fly answers.
+
+use domain::tier::Tiers;
+use local::{Call, Fault, Rule, Shortage};
+use serde_json::json;
+
+use super::rig::{IMAGE, Rig, Wish};
+
+async fn with(faults: Vec<Rule>) -> Rig {
+    Rig::new(Wish { faults, ..Wish::default() }).await
+}
+
+const CLOSED: &str = "select count(*) from gh_machines where closed_at is not null";
+
+/// A job goes through on one machine.
+async fn one_job(rig: &Rig) {
+    rig.insert("starter").await;
+    let running = rig.start("one");
+    let attempt = rig.launched().await;
+    let runner = rig.run(attempt).await;
+    rig.finish(attempt, &runner).await;
+    rig.until(1, CLOSED).await;
+    assert_eq!(
+        rig.count("select count(*) from gh_automation_jobs where status = 'completed' and retry_count = 0")
+            .await,
+        1
+    );
+    assert_eq!(
+        rig.count("select count(*) from gh_cost_ledger where kind = 'machine' and cost_usd > 0").await,
+        1
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_goes_through_on_one_machine_and_is_billed() {
+    let rig = with(vec![]).await;
+    one_job(&rig).await;
+    assert_eq!(rig.made().await, 1);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_asked_again_by_the_same_name_and_never_makes_two() {
+    for fault in [Fault::CommitThen408, Fault::ResetAfterCommit, Fault::DelayAfterCommit { ms: 4_000 }] {
+        let rig = with(vec![Rule::always(Call::Create, fault.clone()).times(1)]).await;
+        one_job(&rig).await;
+        assert_eq!(rig.made().await, 1, "{fault:?}");
+        assert!(rig.creates() >= 1, "{fault:?}");
+        assert_eq!(
+            rig.text("select outcome from gh_machines").await.as_deref(),
+            Some("adopted"),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_never_reached_fly_is_repeated() {
+    let rig = with(vec![Rule::always(Call::Create, Fault::ResetBeforeCommit).times(2)]).await;
+    one_job(&rig).await;
+    assert_eq!((rig.made().await, rig.creates()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_full_host_is_asked_again_and_a_full_region_is_left_for_the_next() {
+    let host = Fault::Capacity { region: "*".into(), kind: Shortage::Host };
+    let rig = with(vec![Rule::always(Call::Create, host).times(1)]).await;
+    one_job(&rig).await;
+    assert_eq!(rig.text("select region from gh_machines").await.as_deref(), Some("iad"));
+
+    for kind in [Shortage::Region, Shortage::NoCapacity, Shortage::Quota] {
+        let rig =
+            with(vec![Rule::always(Call::Create, Fault::Capacity { region: "iad".into(), kind })]).await;
+        one_job(&rig).await;
+        assert_eq!(
+            rig.text("select region from gh_machines").await.as_deref(),
+            Some("ewr"),
+            "{kind:?}: the region that came back is on record"
+        );
+        // A second job does not ask the full region again.
+        let before = rig.creates();
+        rig.insert("starter").await;
+        let running = rig.start("two");
+        rig.launched().await;
+        assert!(rig.creates() - before <= 2, "{kind:?}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn no_room_anywhere_costs_no_retry() {
+    let full = Fault::Capacity { region: "*".into(), kind: Shortage::Region };
+    let rig = with(vec![Rule::always(Call::Create, full).times(3)]).await;
+    rig.insert("starter").await; // three regions
+    let running = rig.start("one");
+    rig.until(1, "select count(*) from gh_job_attempts where end_class = 'placement'").await;
+    assert_eq!(rig.count("select count(*) from gh_automation_jobs where status = 'pending' and retry_count = 0 and placement_failures = 1").await, 1);
+    rig.execute("update gh_automation_jobs set scheduled_at = null").await;
+    rig.launched().await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn too_many_requests_freeze_the_bucket_and_cost_no_retry() {
+    let rig = with(vec![
+        Rule::always(Call::Create, Fault::Status { code: 429, body: json!({"error": "rate limit"}) })
+            .times(1),
+    ])
+    .await;
+    one_job(&rig).await;
+    assert_eq!(rig.count("select count(*) from gh_rate where frozen_until is not null").await, 1);
+}
+
+#[tokio::test]
+async fn what_would_fail_every_job_leaves_them_pending_with_the_reason_and_heals_by_itself() {
+    for (code, body, word) in [
+        (401, json!({"error": "Authenticate: token validation error"}), "token"),
+        (404, json!({"error": "manifest unknown"}), "image"),
+        (400, json!({"error": "invalid config.guest.memory_mb, minimum required 1024 MiB"}), "size"),
+    ] {
+        let rig = with(vec![Rule::always(Call::Create, Fault::Status { code, body })]).await;
+        let job = rig.insert("starter").await;
+        let other = rig.insert("starter").await;
+        let running = rig.start("one");
+        rig.until(1, "select count(*) from gh_notices where key = 'breaker' and value <> 'null'").await;
+        for job in [job, other] {
+            let told = format!(
+                "select count(*) from gh_automation_jobs where id = '{job}' and status = 'pending' and status_message like '%{word}%' and retry_count + placement_failures = 0"
+            );
+            rig.until(1, &told).await;
+        }
+        let tries = rig.creates();
+        assert!(tries <= 4, "{code}: {tries} calls");
+        rig.fly.set_faults(vec![]);
+        rig.until(2, "select count(*) from gh_job_attempts where state = 'launching'").await;
+        rig.until(0, "select count(*) from gh_notices where key = 'breaker' and value <> 'null'").await;
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_whose_dispatcher_died_is_carried_out_by_the_next_one_at_once() {
+    let rig = with(vec![]).await;
+    rig.insert("starter").await;
+    store::dispatch::seed_capacity(&rig.db, &Tiers::default()).await.expect("capacity");
+    let lease = store::dispatch::lead(&rig.db, "dead", 15).await.expect("answered").expect("free");
+    let claimed =
+        store::dispatch::claim(&rig.db, &lease, &Tiers::default(), IMAGE, &rig.apps(), &Rig::sealer(), 1)
+            .await
+            .expect("a claim");
+    rig.execute("update gh_leader set expires_at = now()").await; // its time passes
+    let began = std::time::Instant::now();
+    let running = rig.start("next");
+    assert_eq!(rig.launched().await, claimed[0].attempt_id);
+    assert!(began.elapsed().as_secs() < 10, "not the 25 s of a slow call");
+    rig.run(claimed[0].attempt_id).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_was_made_but_not_recorded_is_adopted() {
+    let rig = with(vec![]).await;
+    rig.insert("starter").await;
+    let first = rig.start("first");
+    let attempt = rig.launched().await;
+    first.kill();
+    // What a dispatcher that dies between the answer and its record leaves behind.
+    rig.execute("update gh_machines set fly_id = null, outcome = null; update gh_job_attempts set state = 'claimed'; update gh_leader set expires_at = now()").await;
+    let second = rig.start("second");
+    assert_eq!(rig.launched().await, attempt);
+    assert_eq!(rig.made().await, 1);
+    rig.run(attempt).await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_stuck_in_created_is_given_up_at_its_deadline() {
+    for fault in [Fault::StuckCreated, Fault::LaunchFailed] {
+        let rig = with(vec![Rule::always(Call::Create, fault.clone()).times(1)]).await;
+        rig.insert("starter").await;
+        let running = rig.start("one");
+        rig.until(1, "select count(*) from gh_machines where fly_id is not null").await;
+        rig.execute("update gh_job_attempts set boot_deadline = now()").await;
+        rig.until(1, "select count(*) from gh_job_attempts where end_class = 'placement'").await;
+        rig.execute("update gh_automation_jobs set scheduled_at = null").await;
+        let attempt = rig.launched().await;
+        let runner = rig.run(attempt).await;
+        rig.finish(attempt, &runner).await;
+        rig.until(2, CLOSED).await;
+        assert_eq!(
+            rig.count(
+                "select count(*) from gh_automation_jobs where status = 'completed' and retry_count = 0"
+            )
+            .await,
+            1,
+            "{fault:?}"
+        );
+        running.stop().await;
+    }
+}

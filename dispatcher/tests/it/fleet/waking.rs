@@ -1,0 +1,123 @@
+//! What makes a dispatcher look, and which one leads.
+
+use std::time::{Duration, Instant};
+
+use super::rig::{Rig, Wish};
+
+const LAUNCHED: &str = "select count(*) from gh_job_attempts where state = 'launching'";
+
+#[tokio::test]
+async fn a_lost_notice_costs_at_most_the_poll() {
+    let rig = Rig::new(Wish::default()).await;
+    let dispatcher = rig.start("one");
+    rig.until(1, "select count(*) from gh_leader where expires_at > now()").await;
+    rig.execute("alter table gh_automation_jobs disable trigger gh_automation_jobs_notify").await;
+    let began = Instant::now();
+    rig.insert("starter").await;
+    rig.until(1, LAUNCHED).await;
+    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    dispatcher.stop().await;
+}
+
+#[tokio::test]
+async fn a_listener_that_was_cut_or_went_silent_listens_again() {
+    for how in ["cut", "silent"] {
+        let silence = if how == "silent" { Duration::from_millis(300) } else { Duration::from_secs(75) };
+        let rig = Rig::new(Wish { silence, ..Wish::default() }).await;
+        let dispatcher = rig.start("one");
+        let listening = "select count(*) from pg_stat_activity where application_name = 'ghosthands-dispatcher-listen' and datname = current_database()";
+        rig.until(1, listening).await;
+        let before = rig.text(&listening.replace("count(*)", "pid::text")).await;
+        if how == "cut" {
+            rig.execute(&listening.replace("count(*)", "pg_terminate_backend(pid)")).await;
+        }
+        let until = Instant::now() + Duration::from_secs(20);
+        while rig.count(listening).await != 1
+            || rig.text(&listening.replace("count(*)", "max(pid)::text")).await == before
+        {
+            assert!(Instant::now() < until, "{how}: the old connection is still in use");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let began = Instant::now();
+        rig.insert("starter").await;
+        rig.until(1, LAUNCHED).await;
+        assert!(began.elapsed() < Duration::from_secs(4), "{how}: heard, not polled");
+        dispatcher.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_storm_of_notices_is_a_few_looks() {
+    let rig = Rig::new(Wish::default()).await;
+    let dispatcher = rig.start("one");
+    rig.until(1, "select count(*) from gh_leader where expires_at > now()").await;
+    let (looks, began) = (dispatcher.signals.pulse.looks(), Instant::now());
+    rig.execute("do $$ begin for i in 1..5000 loop perform pg_notify('gh_job_created', i::text); if i % 100 = 0 then commit; end if; end loop; end $$").await;
+    let looked = dispatcher.signals.pulse.looks() - looks;
+    let most = began.elapsed().as_millis() / 10 + 2;
+    assert!(u128::from(looked) <= most, "{looked} looks in {:?}", began.elapsed());
+    dispatcher.stop().await;
+}
+
+#[tokio::test]
+async fn two_dispatchers_start_each_job_once() {
+    let rig = Rig::new(Wish::default()).await;
+    rig.execute("insert into gh_capacity (tier, capacity) values ('enterprise', 40)").await;
+    for _ in 0..30 {
+        rig.insert("enterprise").await;
+    }
+    let (one, two) = (rig.start("one"), rig.start("two"));
+    rig.until(30, LAUNCHED).await;
+    assert_eq!((rig.made().await, rig.creates()), (30, 30));
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_within_twenty_seconds_of_a_death_and_at_once_after_a_stop() {
+    let rig = Rig::new(Wish::default()).await;
+    let first = rig.start("first");
+    rig.until(1, "select count(*) from gh_leader where holder = 'first'").await;
+    let second = rig.start("second");
+    first.kill();
+    let began = Instant::now();
+    rig.insert("starter").await;
+    rig.until(1, LAUNCHED).await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let third = rig.start("third");
+    second.stop().await;
+    let began = Instant::now();
+    rig.until(1, "select count(*) from gh_leader where holder = 'third'").await;
+    assert!(began.elapsed() < Duration::from_secs(7), "a stop lets go of the lease: {:?}", began.elapsed());
+    third.stop().await;
+}
+
+#[tokio::test]
+async fn a_dispatcher_that_is_told_to_stop_finishes_the_calls_under_way() {
+    let rig = Rig::new(Wish {
+        faults: vec![local::Rule::always(local::Call::Create, local::Fault::Delay { ms: 700 })],
+        ..Wish::default()
+    })
+    .await;
+    rig.insert("starter").await;
+    let dispatcher = rig.start("one");
+    rig.until(1, "select count(*) from gh_machines").await;
+    dispatcher.stop().await;
+    assert_eq!(rig.count(LAUNCHED).await, 1, "the answer was waited for and noted");
+    assert_eq!(rig.count("select count(*) from gh_leader where expires_at > now()").await, 0);
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_kills_nothing_and_work_goes_on_when_it_is_back() {
+    let rig = Rig::new(Wish::default()).await;
+    rig.insert("starter").await;
+    let dispatcher = rig.start("one");
+    let attempt = rig.launched().await;
+    rig.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
+    let runner = rig.run(attempt).await;
+    rig.insert("starter").await;
+    rig.until(1, LAUNCHED).await;
+    rig.finish(attempt, &runner).await;
+    assert_eq!(rig.count("select count(*) from gh_machines where destroy_sent_at is not null").await, 0);
+    dispatcher.stop().await;
+}
