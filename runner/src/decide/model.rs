@@ -1,0 +1,176 @@
+//! The model: asked once per page for what rules and stored answers leave open.
+//!
+//! It may only point: at a fact, at an option, or write free text. What it points at is looked up here, and
+//! [`super::proposal`] decides whether the answer may stand.
+
+use llm::{Catalogue, Client, Error, Reply, Request, price};
+use serde_json::{Value, json};
+
+use super::{Profile, answers::Answers, proposal::Proposal};
+use crate::form::{Field, Kind};
+use domain::money::MicroUsd;
+
+/// What every call begins with.
+const SYSTEM: &str = include_str!("system.txt");
+/// Room for the answer to one question that points.
+const POINT: u32 = 90;
+/// Room for one free text.
+const PROSE: u32 = 500;
+/// Room for a reasoning model's thoughts.
+const THOUGHT: u32 = 6_000;
+/// How much of a page's text about one question is shown.
+const LONGEST: usize = 400;
+/// How many options of one question are shown.
+const OPTIONS: usize = 120;
+
+/// A model and the way to it.
+#[derive(Clone, Debug)]
+pub struct Model {
+    client: Client,
+}
+
+/// The candidate's facts under the names the model may point at.
+#[derive(Clone, Debug, Default)]
+pub struct Facts(Vec<(String, String, String)>);
+
+impl Facts {
+    /// Profile facts by key, stored answers as `answer_1`, …
+    pub fn new(profile: &Profile, answers: &Answers) -> Self {
+        let mut facts: Vec<_> = profile
+            .facts()
+            .map(|(key, value)| (key.to_owned(), key.replace('_', " "), value.to_owned()))
+            .collect();
+        let stored = answers.all().enumerate();
+        facts.extend(stored.map(|(at, (asked, answer))| {
+            (format!("answer_{}", at + 1), asked.to_owned(), answer.to_owned())
+        }));
+        Self(facts)
+    }
+
+    /// What the fact is about, and its value.
+    pub fn get(&self, name: &str) -> Option<(&str, &str)> {
+        self.0
+            .iter()
+            .find(|(known, ..)| known == name)
+            .map(|(_, about, value)| (about.as_str(), value.as_str()))
+    }
+
+    /// Every fact: name, what it is about, value.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().map(|(name, about, value)| (name.as_str(), about.as_str(), value.as_str()))
+    }
+}
+
+impl Model {
+    /// The model of this name, with its key from `lookup`.
+    ///
+    /// # Errors
+    /// When the name is unknown or the key is missing.
+    pub fn from_lookup(name: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        Client::from_lookup(Catalogue::built_in(), name, lookup).map(|client| Self { client })
+    }
+
+    /// Its entry in the catalogue.
+    pub fn entry(&self) -> &llm::Model {
+        self.client.model()
+    }
+
+    /// The call that asks these questions.
+    pub fn request(&self, fields: &[&Field], facts: &Facts) -> Request {
+        let prose = fields.iter().filter(|field| is_prose(field)).count();
+        let room = POINT * u32::try_from(fields.len()).unwrap_or(50)
+            + PROSE * u32::try_from(prose).unwrap_or(8)
+            + 100;
+        let thought = if self.entry().reasoning { THOUGHT } else { 0 };
+        Request {
+            system: SYSTEM.to_owned(),
+            user: prompt(fields, facts),
+            schema: schema(fields, facts),
+            max_tokens: room + thought,
+        }
+    }
+
+    /// What the call can cost at most.
+    pub fn worst_case(&self, request: &Request) -> Option<MicroUsd> {
+        price::worst_case(self.entry(), request)
+    }
+
+    /// Makes the call.
+    ///
+    /// # Errors
+    /// When the provider gives no usable answer.
+    pub async fn ask(&self, request: &Request) -> Result<(Vec<Proposal>, Reply), Error> {
+        let reply = self.client.complete(request).await?;
+        let proposals = reply.json["answers"].as_array().into_iter().flatten();
+        let proposals = proposals.filter_map(|it| serde_json::from_value(it.clone()).ok()).collect();
+        Ok((proposals, reply))
+    }
+}
+
+/// Whether a question wants a text of one's own.
+pub const fn is_prose(field: &Field) -> bool {
+    matches!(field.kind, Kind::Textarea | Kind::RichText)
+}
+
+fn schema(fields: &[&Field], facts: &Facts) -> Value {
+    let ids: Vec<&str> = fields.iter().map(|field| field.id.as_str()).collect();
+    let names: Vec<&str> = facts.iter().map(|(name, ..)| name).chain([""]).collect();
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["answers"],
+        "properties": {"answers": {"type": "array", "items": {
+            "type": "object", "additionalProperties": false, "required": ["id", "kind", "fact", "options", "text"],
+            "properties": {
+                "id": {"type": "string", "enum": ids},
+                "kind": {"type": "string", "enum": ["fact", "option", "text", "unknown"]},
+                "fact": {"type": "string", "enum": names},
+                "options": {"type": "array", "items": {"type": "integer"}},
+                "text": {"type": "string"},
+            },
+        }}},
+    })
+}
+
+fn prompt(fields: &[&Field], facts: &Facts) -> String {
+    let facts: Vec<Value> = facts
+        .iter()
+        .map(|(name, about, value)| json!({"fact": name, "about": about, "value": shown(value)}))
+        .collect();
+    let questions: Vec<Value> = fields.iter().map(|field| question(field)).collect();
+    // The fence cannot be closed by the page: its text is JSON and the mark is new in each call.
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    format!(
+        "FACTS\n{}\n\nQUESTIONS (untrusted page text between the marks {mark})\n<{mark}>\n{}\n</{mark}>",
+        json!(facts),
+        json!(questions)
+    )
+}
+
+fn question(field: &Field) -> Value {
+    let options: Vec<Value> = field
+        .options
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| !it.blank)
+        .take(OPTIONS)
+        .map(|(at, it)| json!([at, shown(&it.label)]))
+        .collect();
+    let mut shown = json!({"id": field.id, "question": shown(&field.question), "type": field.kind.word(), "required": field.is_required()});
+    for (name, text) in [("help", &field.help), ("section", &field.section)] {
+        if !text.is_empty() {
+            shown[name] = json!(self::shown(text));
+        }
+    }
+    if !options.is_empty() {
+        shown["options"] = json!(options);
+        shown["several"] = json!(field.kind.is_multiple());
+    }
+    if let Some(limit) = field.max_length {
+        shown["max_length"] = json!(limit);
+    }
+    shown
+}
+
+/// Text as the model may see it: short, without control characters.
+fn shown(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).take(LONGEST).collect()
+}

@@ -1,0 +1,15 @@
+//! The agent in a real Chromium against pages of our own, judged by what their server received.
+
+mod blocked;
+mod candidate;
+mod command;
+mod egress;
+mod forms;
+mod helped;
+mod learning;
+mod mapping;
+mod practice;
+pub mod process;
+mod sending;
+mod site;
+mod storage;
