@@ -1,0 +1,119 @@
+//! What someone should look at now (doc 14 section 9.2), decided from the last hour.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::pulse::{LastHour, Totals};
+use utoipa::ToSchema;
+
+/// Something to look at.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// The same for as long as it lasts.
+    pub id: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    message: String,
+    triggered_at: DateTime<Utc>,
+    metadata: Value,
+}
+
+/// The alerts that these numbers raise.
+pub fn alerts(hour: &LastHour, totals: Option<&Totals>, now: DateTime<Utc>) -> Vec<Alert> {
+    let mut found = Vec::new();
+    let mut raise = |id, severity, message, metadata| {
+        found.push(Alert { id, name: id, severity, message, triggered_at: now, metadata });
+    };
+    if hour.stuck > 0 {
+        let severity = if hour.stuck > 3 { "critical" } else { "warning" };
+        let message = format!("{} running job(s) without a heartbeat for five minutes", hour.stuck);
+        raise("stuck_jobs_db", severity, message, json!({ "count": hour.stuck }));
+    }
+    let ended = hour.completed + hour.failed;
+    if ended >= 10 && hour.completed * 10 < ended * 7 {
+        let message =
+            format!("{} of {ended} jobs of the last hour completed; at least 70 % should", hour.completed);
+        raise(
+            "low_completion_rate",
+            "warning",
+            message,
+            json!({ "completed": hour.completed, "ended": ended }),
+        );
+    }
+    if let (Some(code), true) = (&hour.top_error, ended >= 10 && hour.top_error_count * 10 > ended * 3) {
+        let message = format!("{} of {ended} jobs of the last hour ended with {code}", hour.top_error_count);
+        raise(
+            "frequent_error",
+            "warning",
+            message,
+            json!({ "error_code": code, "count": hour.top_error_count }),
+        );
+    }
+    if let Some(p95) = hour.p95_seconds.filter(|p95| *p95 > 300.0) {
+        let message = format!("95 of 100 jobs of the last hour took up to {p95:.0} s; 300 s is the limit");
+        raise("slow_jobs", "warning", message, json!({ "p95_seconds": p95 }));
+    }
+    if hour.costly > 0 {
+        let message = format!("{} job(s) of the last hour spent more than 50 cents on models", hour.costly);
+        raise("costly_jobs", "warning", message, json!({ "count": hour.costly }));
+    }
+    let Some(totals) = totals else { return found };
+    let cents = totals.llm_cost_last_hour.0 / 10_000;
+    if cents > 1000 {
+        let severity = if cents > 2000 { "critical" } else { "warning" };
+        raise(
+            "high_cost",
+            severity,
+            format!("Models cost {cents} cents in the last hour"),
+            json!({ "cents": cents }),
+        );
+    }
+    let has_waited = totals.waiting_since.is_some_and(|since| now - since > TimeDelta::minutes(5));
+    if totals.waiting > 20 && has_waited {
+        let message = format!("{} jobs wait, the oldest for more than five minutes", totals.waiting);
+        raise("queue_depth", "warning", message, json!({ "waiting": totals.waiting }));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::money::MicroUsd;
+
+    fn ids(hour: &LastHour, totals: &Totals) -> Vec<&'static str> {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        alerts(hour, Some(totals), now).iter().map(|alert| alert.id).collect()
+    }
+
+    #[test]
+    fn each_threshold_raises_its_alert_and_nothing_below_it_does() {
+        let (calm, quiet) = (LastHour::default(), Totals::default());
+        assert_eq!(ids(&calm, &quiet), Vec::<&str>::new());
+        let cases: [(LastHour, &[&str]); 6] = [
+            (LastHour { stuck: 1, ..calm.clone() }, &["stuck_jobs_db"]),
+            (LastHour { completed: 6, failed: 4, ..calm.clone() }, &["low_completion_rate"]),
+            (LastHour { completed: 7, failed: 3, ..calm.clone() }, &[]),
+            (LastHour { p95_seconds: Some(301.0), ..calm.clone() }, &["slow_jobs"]),
+            (LastHour { costly: 1, ..calm.clone() }, &["costly_jobs"]),
+            (
+                LastHour {
+                    completed: 16,
+                    failed: 7,
+                    top_error: Some("timeout".into()),
+                    top_error_count: 7,
+                    ..calm.clone()
+                },
+                &["low_completion_rate", "frequent_error"],
+            ),
+        ];
+        for (hour, expected) in cases {
+            assert_eq!(ids(&hour, &quiet), expected, "{hour:?}");
+        }
+        let waiting = Totals { waiting: 21, waiting_since: Some(DateTime::UNIX_EPOCH), ..quiet };
+        assert_eq!(ids(&calm, &waiting), ["queue_depth"]);
+        assert_eq!(ids(&calm, &Totals { waiting: 20, ..waiting }), Vec::<&str>::new());
+        assert_eq!(ids(&calm, &Totals { llm_cost_last_hour: MicroUsd(10_010_000), ..quiet }), ["high_cost"]);
+    }
+}

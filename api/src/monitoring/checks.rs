@@ -1,0 +1,84 @@
+//! Can jobs be done? Aggregates only: the page is open to everyone.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use store::pulse;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::build::{VERSION, wall_clock};
+
+/// A check that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A database slower than this is degraded.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// How well something does; the worst of all checks is the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// As it should.
+    Healthy,
+    /// It works, but someone should look.
+    Degraded,
+    /// It does not work.
+    Unhealthy,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    name: &'static str,
+    status: Condition,
+    message: String,
+    latency_ms: u64,
+}
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MonitoringHealth)]
+pub struct Health {
+    /// The worst of the checks.
+    pub status: Condition,
+    version: &'static str,
+    /// In milliseconds.
+    uptime: u64,
+    checks: Vec<Check>,
+    timestamp: DateTime<Utc>,
+}
+
+/// Looks at everything a job needs.
+pub async fn health(app: &App) -> Health {
+    let checks = checks(app).await;
+    let status = checks.iter().map(|check| check.status).max().unwrap_or(Condition::Healthy);
+    Health { status, version: VERSION, uptime: app.build.uptime_ms(), checks, timestamp: wall_clock() }
+}
+
+async fn checks(app: &App) -> Vec<Check> {
+    let start = Instant::now();
+    let found = tokio::time::timeout(PATIENCE, pulse::read(&app.db)).await;
+    let took = start.elapsed();
+    let latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let check = |name, status, message: String| Check { name, status, message, latency_ms };
+    let Ok(Ok(pulse)) = found else {
+        return vec![check("database", Condition::Unhealthy, "Database does not answer".into())];
+    };
+    let database = if took > SLOW {
+        check("database", Condition::Degraded, "Database is slow".into())
+    } else {
+        check("database", Condition::Healthy, "Database answers".into())
+    };
+    let heartbeat = if pulse.stale > 0 {
+        check(
+            "worker_heartbeat",
+            Condition::Degraded,
+            format!("{} running job(s) without a sign of life", pulse.stale),
+        )
+    } else {
+        check("worker_heartbeat", Condition::Healthy, format!("{} running job(s), all alive", pulse.running))
+    };
+    vec![database, heartbeat]
+}

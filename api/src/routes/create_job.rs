@@ -1,0 +1,89 @@
+//! `POST /jobs`: one job.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use domain::id::UserId;
+use serde_json::{Value, json};
+use store::jobs::{self, Allowance, Clash, Created, Creation, NewJob};
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::{Body, TraceParent};
+use crate::fields::FieldError;
+use crate::job_input::{Defaults, JobInput};
+use crate::limit;
+use crate::openapi;
+
+/// Writes a job and answers with its id.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    tag = "jobs",
+    request_body = JobInput,
+    responses(
+        (status = 201, description = "The job is written", body = Created, headers(
+            ("X-RateLimit-Limit" = i32, description = "How many jobs the tightest window takes; absent when nothing limits the user"),
+            ("X-RateLimit-Remaining" = i32, description = "How many more it takes now"),
+            ("X-RateLimit-Reset" = i64, description = "When the oldest leaves it, in seconds of the epoch")
+        )),
+        openapi::Guarded,
+        openapi::WithBody,
+        openapi::Limited,
+    ),
+    security(("service_key" = []), ("user_token" = [])),
+)]
+pub async fn create_job(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    TraceParent(traceparent): TraceParent,
+    Body(input): Body<JobInput>,
+) -> ApiResult<(StatusCode, HeaderMap, Json<Created>)> {
+    let mut job = input
+        .into_job(caller, None, &Defaults::default(), app.rules, "")
+        .map_err(|faults| ApiError::invalid(&faults))?;
+    job.traceparent = traceparent;
+    let (created, headers) = write(&app, &job).await?.map_err(|clash| duplicate(&clash, job.user_id))?;
+    Ok((StatusCode::CREATED, headers, Json(created)))
+}
+
+/// Writes one job and says what its user may still ask for; or names the job that holds its key.
+pub(super) async fn write(app: &App, job: &NewJob) -> ApiResult<Result<(Created, HeaderMap), Clash>> {
+    match jobs::create(&app.db, std::slice::from_ref(job)).await? {
+        Creation::Created(mut created, allowance) => {
+            let created = created.pop().ok_or_else(ApiError::internal)?;
+            Ok(Ok((created, allowed(allowance.as_ref()))))
+        }
+        Creation::Duplicates(mut clashes) => clashes.pop().map(Err).ok_or_else(ApiError::internal),
+        Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
+        Creation::Unstorable(reason) => Err(unstorable(&reason)),
+    }
+}
+
+/// The headers of an answer to someone who may go on.
+pub(super) fn allowed(allowance: Option<&Allowance>) -> HeaderMap {
+    limit::headers(allowance).into_iter().flatten().collect()
+}
+
+/// The refusal of a taken key. Only whoever owns the job that holds it learns which job that is.
+pub(super) fn duplicate(clash: &Clash, owner: UserId) -> ApiError {
+    let message = "A job with this idempotency key already exists";
+    ApiError::new(StatusCode::CONFLICT, "duplicate_idempotency_key", message).with(holder(clash, owner))
+}
+
+/// The job that holds a key, as far as `owner` may know it.
+pub(super) fn holder(clash: &Clash, owner: UserId) -> Value {
+    if clash.user_id == owner {
+        json!({ "existing_job_id": clash.id, "existing_status": clash.status })
+    } else {
+        json!({})
+    }
+}
+
+/// The refusal of a value that is valid JSON but that Postgres cannot hold.
+pub(super) fn unstorable(reason: &str) -> ApiError {
+    ApiError::invalid(&[FieldError::new("", reason, "custom")])
+}

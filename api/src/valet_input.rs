@@ -1,0 +1,359 @@
+//! The bodies of `/valet/apply` and `/valet/task`: what VALET's own client sends, and the jobs they become.
+//!
+//! Keys nobody knows are ignored here, not refused: the client is a program that may be newer than this service.
+//! Empty text and zero stand for "unknown" in that client, so they count as absent.
+
+use std::collections::HashMap;
+
+use domain::id::{JobId, UserId};
+use garde::Validate;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use store::jobs::NewJob;
+use utoipa::ToSchema;
+
+use crate::caller::Caller;
+use crate::extract;
+use crate::fields::FieldError;
+use crate::job_input::{AFFINITIES, EXECUTION_MODES, PLATFORMS, check_object, one_of, url_or_empty};
+use crate::web_url::{self, Rules};
+
+/// How much to spend for the outcome.
+const QUALITIES: [&str; 3] = ["speed", "balanced", "quality"];
+/// What an application is called in the job row.
+const APPLY: &str = "Apply to the job at the target URL with the given profile, answers and résumé.";
+/// How long a job of VALET's may take when it does not say, in seconds.
+const TIMEOUT: i32 = 1800;
+
+/// What both kinds of request say.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[garde(context(Rules))]
+struct Common {
+    #[garde(required, length(chars, min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, required = true, nullable = false)]
+    valet_task_id: Option<String>,
+    #[garde(skip)]
+    #[schema(value_type = Option<Uuid>)]
+    valet_user_id: Option<UserId>,
+    #[garde(required, custom(web_url::valid))]
+    #[schema(format = "uri", max_length = 2048, required = true, nullable = false)]
+    target_url: Option<String>,
+    #[garde(custom(web_url::valid))]
+    #[schema(format = "uri", max_length = 2048)]
+    callback_url: Option<String>,
+    #[garde(custom(one_of(&QUALITIES)))]
+    quality: Option<String>,
+    #[garde(inner(range(min = 1, max = 10)))]
+    #[schema(minimum = 1, maximum = 10)]
+    priority: Option<i32>,
+    #[garde(inner(range(min = 30, max = 3600)))]
+    #[schema(minimum = 30, maximum = 3600)]
+    timeout_seconds: Option<i32>,
+    #[garde(inner(range(min = 0, max = 10)))]
+    #[schema(minimum = 0, maximum = 10)]
+    max_retries: Option<i32>,
+    #[garde(inner(length(chars, max = 255)))]
+    #[schema(max_length = 255)]
+    idempotency_key: Option<String>,
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Map<String, Value>>,
+    #[garde(inner(length(chars, max = 255)))]
+    #[schema(max_length = 255)]
+    target_worker_id: Option<String>,
+    #[garde(custom(one_of(&AFFINITIES)))]
+    worker_affinity: Option<String>,
+    #[garde(inner(length(chars, max = 100)))]
+    #[schema(max_length = 100)]
+    model: Option<String>,
+    #[garde(inner(length(chars, max = 100)))]
+    #[schema(max_length = 100)]
+    image_model: Option<String>,
+    #[garde(custom(one_of(&EXECUTION_MODES)))]
+    execution_mode: Option<String>,
+}
+
+/// What only an application says.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[garde(context(Rules))]
+struct Application {
+    #[garde(custom(one_of(&PLATFORMS)))]
+    platform: Option<String>,
+    #[garde(dive)]
+    resume: Option<Resume>,
+    #[garde(required)]
+    #[schema(value_type = Profile, required = true, nullable = false)]
+    profile: Option<Map<String, Value>>,
+    #[garde(skip)]
+    qa_answers: Option<HashMap<String, Option<String>>>,
+}
+
+/// What only a task says.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[garde(context(Rules))]
+#[expect(clippy::struct_field_names, reason = "the names are the contract's")]
+struct Task {
+    #[garde(required, length(chars, min = 1, max = 50))]
+    #[schema(min_length = 1, max_length = 50, required = true, nullable = false)]
+    job_type: Option<String>,
+    #[garde(required, length(chars, min = 1, max = 1000))]
+    #[schema(min_length = 1, max_length = 1000, required = true, nullable = false)]
+    task_description: Option<String>,
+    #[garde(skip)]
+    #[schema(value_type = Option<Object>)]
+    input_data: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[garde(context(Rules))]
+struct Resume {
+    #[garde(inner(length(chars, max = 500)))]
+    #[schema(max_length = 500)]
+    storage_path: Option<String>,
+    #[garde(inner(length(chars, max = 500)))]
+    #[schema(max_length = 500)]
+    s3_key: Option<String>,
+    #[garde(custom(web_url::valid_or_empty))]
+    #[schema(format = "uri", max_length = 2048)]
+    download_url: Option<String>,
+}
+
+/// The part of a profile that has rules; every other key of it is kept.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+struct Profile {
+    #[garde(required, length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
+    first_name: Option<String>,
+    #[garde(required, length(chars, min = 1, max = 100))]
+    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
+    last_name: Option<String>,
+    #[garde(required, email, length(chars, max = 200))]
+    #[schema(max_length = 200, format = "email", required = true, nullable = false)]
+    email: Option<String>,
+    #[garde(inner(length(chars, max = 50)))]
+    #[schema(max_length = 50)]
+    phone: Option<String>,
+    #[garde(inner(length(chars, max = 500)), custom(url_or_empty))]
+    #[schema(max_length = 500)]
+    linkedin_url: Option<String>,
+    #[garde(inner(length(chars, max = 500)), custom(url_or_empty))]
+    #[schema(max_length = 500)]
+    portfolio_url: Option<String>,
+    #[garde(length(max = 10), dive)]
+    #[schema(max_items = 10)]
+    education: Option<Vec<Education>>,
+    #[garde(length(max = 20), dive)]
+    #[schema(max_items = 20)]
+    work_history: Option<Vec<Work>>,
+    #[garde(length(max = 100), inner(inner(length(chars, max = 100))))]
+    #[schema(max_items = 100)]
+    skills: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+struct Education {
+    #[garde(inner(length(chars, max = 200)))]
+    #[schema(max_length = 200)]
+    institution: Option<String>,
+    #[garde(custom(year_or_unknown))]
+    graduation_year: Option<i32>,
+}
+
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+struct Work {
+    #[garde(inner(length(chars, max = 200)))]
+    #[schema(max_length = 200)]
+    company: Option<String>,
+    #[garde(inner(length(chars, max = 200)))]
+    #[schema(max_length = 200)]
+    title: Option<String>,
+    #[garde(inner(length(chars, max = 2000)))]
+    #[schema(max_length = 2000)]
+    description: Option<String>,
+}
+
+/// The body of `POST /valet/apply`, for its description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: the two parts are read one after the other")]
+pub struct ValetApplication {
+    #[schema(inline)]
+    #[serde(flatten)]
+    common: Common,
+    #[schema(inline)]
+    #[serde(flatten)]
+    own: Application,
+}
+
+/// The body of `POST /valet/task`, for its description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: the two parts are read one after the other")]
+pub struct ValetTask {
+    #[schema(inline)]
+    #[serde(flatten)]
+    common: Common,
+    #[schema(inline)]
+    #[serde(flatten)]
+    own: Task,
+}
+
+/// A body of VALET's, read and checked but for what it belongs to.
+pub struct ValetJob {
+    /// The job to write.
+    pub job: NewJob,
+    /// VALET's name for it, for the answer.
+    pub valet_task_id: String,
+}
+
+/// Reads `POST /valet/apply`.
+pub fn application(body: &RawValue, caller: Caller, rules: Rules) -> Result<ValetJob, Vec<FieldError>> {
+    let (common, own) = read::<Application>(body, rules)?;
+    let profile = own.profile.unwrap_or_default();
+    let mut faults = Vec::new();
+    check_object::<Profile>(raw(&profile).as_deref().ok(), "profile", &(), &mut faults);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let resume = own.resume.and_then(Resume::reference);
+    let mut input = Map::new();
+    input.insert("user_data".into(), Value::Object(flattened(profile)));
+    input.insert("qa_overrides".into(), json!(own.qa_answers.unwrap_or_default()));
+    let tier = match common.quality.as_deref() {
+        Some("quality") => "pro",
+        Some("speed") => "free",
+        _ => "starter",
+    };
+    input.insert("tier".into(), tier.into());
+    input.insert("platform".into(), own.platform.unwrap_or_else(|| "other".into()).into());
+    let kind = Kind { job_type: "apply".into(), task_description: APPLY.into(), input, resume };
+    common.into_job(kind, caller)
+}
+
+/// Reads `POST /valet/task`.
+pub fn task(body: &RawValue, caller: Caller, rules: Rules) -> Result<ValetJob, Vec<FieldError>> {
+    let (common, own) = read::<Task>(body, rules)?;
+    let kind = Kind {
+        job_type: own.job_type.unwrap_or_default(),
+        task_description: own.task_description.unwrap_or_default(),
+        input: own.input_data.unwrap_or_default(),
+        resume: None,
+    };
+    common.into_job(kind, caller)
+}
+
+/// Reads what both say and what one says, and names every fault of the two.
+fn read<T>(body: &RawValue, rules: Rules) -> Result<(Common, T), Vec<FieldError>>
+where
+    T: DeserializeOwned + Validate<Context = Rules>,
+{
+    let json = body.get().as_bytes();
+    let common: Common = extract::read(json, "").map_err(|fault| vec![fault])?;
+    let own: T = extract::read(json, "").map_err(|fault| vec![fault])?;
+    let reports = [common.validate_with(&rules), own.validate_with(&rules)];
+    let faults: Vec<_> = reports
+        .iter()
+        .filter_map(|report| report.as_ref().err())
+        .flat_map(|r| FieldError::from_report("", r))
+        .collect();
+    if faults.is_empty() { Ok((common, own)) } else { Err(faults) }
+}
+
+/// What makes one kind of job different from the other.
+struct Kind {
+    job_type: String,
+    task_description: String,
+    input: Map<String, Value>,
+    resume: Option<Value>,
+}
+
+impl Common {
+    fn into_job(self, mut kind: Kind, caller: Caller) -> Result<ValetJob, Vec<FieldError>> {
+        let user_id = caller.owner(self.valet_user_id, "valet_user_id").map_err(|fault| vec![fault])?;
+        let valet_task_id = self.valet_task_id.unwrap_or_default();
+        for (name, model) in [("model", self.model), ("image_model", self.image_model)] {
+            if let Some(model) = model.filter(|model| !model.is_empty()) {
+                kind.input.insert(name.into(), model.into());
+            }
+        }
+        let mut metadata = self.metadata.unwrap_or_default();
+        // Not the callback's address: VALET puts the service key into it, and a job's owner may read the metadata.
+        metadata.remove("callback_url");
+        metadata.insert("source".into(), "valet".into());
+        metadata.insert("quality_preset".into(), self.quality.unwrap_or_else(|| "balanced".into()).into());
+        metadata.insert("valet_task_id".into(), valet_task_id.as_str().into());
+        if let Some(resume) = &kind.resume {
+            metadata.insert("resume_ref".into(), resume.clone());
+        }
+        let json = |fault: serde_json::Error| vec![FieldError::new("", fault.to_string(), "custom")];
+        let job = NewJob {
+            id: JobId::new(),
+            user_id,
+            created_by: caller.created_by(),
+            tags: vec!["valet".into(), kind.job_type.chars().take(50).collect()],
+            job_type: kind.job_type,
+            target_url: self.target_url.unwrap_or_default(),
+            task_description: kind.task_description,
+            input_data: raw(&kind.input).map_err(json)?,
+            priority: self.priority.unwrap_or(5),
+            scheduled_at: None,
+            max_retries: self.max_retries.unwrap_or(3),
+            timeout_seconds: self.timeout_seconds.unwrap_or(TIMEOUT),
+            idempotency_key: self.idempotency_key.filter(|key| !key.is_empty()),
+            metadata: raw(&metadata).map_err(json)?,
+            callback_url: self.callback_url,
+            valet_task_id: Some(valet_task_id.clone()),
+            resume_ref: kind.resume.as_ref().map(to_raw_value).transpose().map_err(json)?,
+            target_worker_id: self.target_worker_id,
+            execution_mode: self.execution_mode,
+            worker_affinity: self.worker_affinity,
+            traceparent: None,
+        };
+        Ok(ValetJob { job, valet_task_id })
+    }
+}
+
+impl Resume {
+    /// What of it says anything, or nothing: VALET sends an empty path when it has no file.
+    fn reference(self) -> Option<Value> {
+        let parts = [
+            ("storage_path", self.storage_path),
+            ("s3_key", self.s3_key),
+            ("download_url", self.download_url),
+        ];
+        let said: Map<_, _> = parts
+            .into_iter()
+            .filter_map(|(name, text)| {
+                Some((name.to_owned(), Value::from(text.filter(|text| !text.is_empty())?)))
+            })
+            .collect();
+        (!said.is_empty()).then_some(Value::Object(said))
+    }
+}
+
+/// The profile as a runner reads it: the place beside the name, and no year that stands for "unknown".
+fn flattened(mut profile: Map<String, Value>) -> Map<String, Value> {
+    if let Some(Value::Object(location)) = profile.remove("location") {
+        profile.extend(location.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+    if let Some(Value::Array(schools)) = profile.get_mut("education") {
+        for school in schools.iter_mut().filter_map(Value::as_object_mut) {
+            school.retain(|name, value| name != "graduation_year" || value != &json!(0));
+        }
+    }
+    profile.retain(|_, value| !value.is_null());
+    profile
+}
+
+fn raw(fields: &Map<String, Value>) -> Result<Box<RawValue>, serde_json::Error> {
+    to_raw_value(fields)
+}
+
+/// A rule of garde: a year someone can have graduated in, or the zero VALET sends when it does not know.
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
+fn year_or_unknown(year: &Option<i32>, (): &()) -> garde::Result {
+    match year {
+        None | Some(0 | 1950..=2040) => Ok(()),
+        Some(_) => Err(garde::Error::new("must be a year from 1950 to 2040")),
+    }
+}

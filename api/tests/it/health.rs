@@ -1,0 +1,99 @@
+//! The open endpoints, and what every response carries.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{Ask, Service};
+
+#[tokio::test]
+async fn the_health_page_needs_no_key_and_has_every_field() {
+    let service = Service::start().await;
+    let answer = service.request(Method::GET, "/health").answer().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!((&answer.body["status"], &answer.body["service"]), (&json!("ok"), &json!("ghosthands")));
+    for name in ["version", "environment", "commit_sha", "api_healthy", "timestamp"] {
+        assert!(!answer.body[name].is_null(), "{name}");
+    }
+    let version = service.request(Method::GET, "/health/version").answer().await.body;
+    for name in ["service", "environment", "commit_sha", "image_tag", "build_time", "uptime_ms", "node_env"] {
+        assert!(!version[name].is_null(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_deep_check_shows_a_job_without_a_sign_of_life() {
+    let service = Service::start().await;
+    let answer = service.request(Method::GET, "/monitoring/health").answer().await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("healthy")));
+    let id = service.job(json!({})).await;
+    service.sql(&format!(
+        "update gh_automation_jobs set status = 'running', worker_id = 'w', last_heartbeat = now() - interval '3 min'
+        where id = '{id}'"
+    ));
+    let answer = service.request(Method::GET, "/monitoring/health").answer().await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("degraded")));
+    let checks = answer.body["checks"].as_array().expect("checks");
+    let heartbeat = checks.iter().find(|check| check["name"] == "worker_heartbeat").expect("the check");
+    assert_eq!(heartbeat["status"], "degraded");
+    assert!(!answer.body.to_string().contains(&id), "the page is open to everyone: it names no job");
+}
+
+#[tokio::test]
+async fn every_response_carries_the_headers_of_the_contract() {
+    let service = Service::start().await;
+    for path in ["/health", "/api/v1/gh/jobs", "/nothing"] {
+        let headers = service.request(Method::GET, path).answer().await.headers;
+        for (name, value) in [
+            ("access-control-allow-origin", "*"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("x-xss-protection", "0"),
+            ("referrer-policy", "strict-origin-when-cross-origin"),
+            ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+        ] {
+            assert_eq!(headers[name], value, "{path} {name}");
+        }
+        assert!(
+            headers["content-security-policy"]
+                .to_str()
+                .expect("text")
+                .starts_with("default-src 'self'; script-src")
+        );
+        assert!(!headers["x-request-id"].is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_id_is_echoed_or_made() {
+    let service = Service::start().await;
+    let echoed = service.request(Method::GET, "/health").header("X-Request-Id", "abc-1").answer().await;
+    assert_eq!(echoed.headers["x-request-id"], "abc-1");
+    let long = "x".repeat(500);
+    let made = service.request(Method::GET, "/health").header("X-Request-Id", &long).answer().await;
+    assert_ne!(made.headers["x-request-id"], long.as_str());
+}
+
+#[tokio::test]
+async fn a_browser_s_preflight_is_answered_without_a_key() {
+    let service = Service::start().await;
+    let answer = service
+        .request(Method::OPTIONS, "/api/v1/gh/jobs")
+        .header("Origin", "https://a.example")
+        .answer()
+        .await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.headers["access-control-allow-methods"], "GET, POST, PUT, DELETE, OPTIONS");
+    assert_eq!(
+        answer.headers["access-control-allow-headers"],
+        "Content-Type, Authorization, X-GH-Service-Key"
+    );
+    assert_eq!(answer.headers["access-control-max-age"], "86400");
+}
+
+#[tokio::test]
+async fn a_method_a_path_does_not_take_is_refused_in_the_one_shape() {
+    let service = Service::start().await;
+    let answer = service.as_service(Method::DELETE, "/jobs").answer().await;
+    assert_eq!(answer.status, 405);
+    assert_eq!(answer.body["error"], "method_not_allowed");
+}

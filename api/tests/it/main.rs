@@ -1,0 +1,29 @@
+//! The service over real HTTP and a real Postgres.
+
+mod auth;
+mod batch;
+mod cancel;
+mod costs;
+mod create;
+mod dashboard;
+mod events;
+mod harness;
+mod health;
+mod limits;
+mod list;
+mod migrate;
+mod models;
+mod monitoring;
+mod openapi;
+mod owner;
+mod prometheus;
+mod read;
+mod resume;
+mod retry;
+mod server;
+mod sessions;
+mod shots;
+mod stream;
+mod usage;
+mod valet;
+mod workers;

@@ -1,0 +1,120 @@
+//! The dashboard in a real browser: what people click, what it looks like, how soon it is there.
+
+mod browser;
+mod seed;
+
+use std::path::PathBuf;
+
+use browser::{Browser, View};
+
+use crate::dashboard::READ_KEY;
+use crate::harness::{KEY, Service};
+
+async fn service(jobs: u32) -> (Service, String) {
+    let service = Service::with(&[("GH_DASHBOARD_READ_KEY", READ_KEY)], api::server::Limits::default()).await;
+    let job = seed::fill(&service, jobs);
+    (service, job)
+}
+
+#[tokio::test]
+async fn people_filter_open_a_job_cancel_it_and_download_what_it_cost() {
+    let Some(browser) = Browser::start().await else { return };
+    let (service, _) = service(500).await;
+    let mut page = browser.page(&service.url, View::DESKTOP).await;
+    page.sign_in(KEY, "/jobs").await;
+
+    page.run("document.querySelector('select[name=status]').value = 'pending'; document.querySelector('form.filters').requestSubmit()").await;
+    page.until("location.search.includes('status=pending') && document.querySelector('td .state') !== null")
+        .await;
+    assert_eq!(
+        page.ask(
+            "[...document.querySelectorAll('td .state')].every(state => state.textContent === 'pending')"
+        )
+        .await,
+        true
+    );
+
+    page.run("document.querySelector('a[href^=\"/jobs/\"]').click()").await;
+    page.until("document.querySelector('button[value=cancel]') !== null").await;
+    let path = page.ask("location.pathname").await;
+    page.run("document.querySelector('button[value=cancel]').click()").await;
+    page.until("document.querySelector('h1 .state')?.textContent === 'cancelled'").await;
+    assert_eq!(page.ask("location.pathname").await, path);
+
+    // A job that is not over shows what changes, without being loaded again.
+    let id =
+        service
+            .rows("select id from gh_automation_jobs where status = 'pending' order by created_at limit 1")
+            [0]["id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+    page.open(&format!("/jobs/{id}")).await;
+    service.sql(&format!("update gh_automation_jobs set status_message = 'said just now' where id = '{id}'"));
+    page.until("document.body.textContent.includes('said just now')").await;
+
+    page.open("/costs").await;
+    page.run("fetch([...document.querySelectorAll('a[download]')][0].href).then(a => a.text()).then(text => { window.file = text })").await;
+    page.until("window.file !== undefined").await;
+    assert!(page.ask("window.file").await.as_str().expect("text").starts_with("day,machine_usd,"));
+
+    // A link from elsewhere comes without the strict cookie; the page goes on by itself.
+    page.open("/sign-in?next=%2Fmachines").await;
+    page.until("location.pathname === '/machines'").await;
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_page_fits_a_phone_and_breaks_no_rule_of_its_own() {
+    let Some(browser) = Browser::start().await else { return };
+    let (service, job) = service(500).await;
+    let mut page = browser.page(&service.url, View { is_dark: true, ..View::PHONE }).await;
+    page.sign_in(READ_KEY, "/").await;
+    for (_, path) in pages(&job) {
+        page.open(&path).await;
+        page.until(
+            "[...document.querySelectorAll('[data-chart]')].every(chart => chart.hasAttribute('data-ready'))",
+        )
+        .await;
+        let width = page.ask("document.documentElement.scrollWidth - innerWidth").await;
+        assert_eq!(width, 0, "{path} is wider than the phone");
+    }
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}
+
+/// `cargo xtask shots` sets the folder; without it there is nothing to write.
+#[tokio::test]
+async fn pictures_of_every_page() {
+    let Some(folder) = std::env::var_os("GH_SHOTS").map(PathBuf::from) else { return };
+    let Some(browser) = Browser::start().await else { return };
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (service, job) = service(100_000).await;
+    for (view, device) in [(View::DESKTOP, "desktop"), (View::PHONE, "phone")] {
+        for is_dark in [false, true] {
+            let theme = if is_dark { "dark" } else { "light" };
+            let mut page = browser.page(&service.url, View { is_dark, ..view }).await;
+            page.open("/sign-in").await;
+            page.photograph(&folder.join(format!("sign-in-{device}-{theme}.png"))).await;
+            page.sign_in(KEY, "/").await;
+            for (name, path) in pages(&job) {
+                let paint = page.open(&path).await;
+                page.until("[...document.querySelectorAll('[data-chart]')].every(chart => chart.hasAttribute('data-ready'))").await;
+                page.photograph(&folder.join(format!("{name}-{device}-{theme}.png"))).await;
+                println!("{name:<10} {device:<8} {theme:<6} first paint {paint:>4} ms");
+            }
+            assert_eq!(page.complaints(), Vec::<String>::new());
+        }
+    }
+}
+
+fn pages(job: &str) -> [(&'static str, String); 7] {
+    [
+        ("overview", "/".into()),
+        ("jobs", "/jobs".into()),
+        ("job", format!("/jobs/{job}")),
+        ("machines", "/machines".into()),
+        ("tiers", "/tiers".into()),
+        ("costs", "/costs".into()),
+        ("alerts", "/alerts".into()),
+    ]
+}
