@@ -1,0 +1,2 @@
+/** `next/headers`, as far as the samples use it. */
+export const cookies = (): unknown => undefined;
