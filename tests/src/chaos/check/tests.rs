@@ -1,0 +1,182 @@
+//! Every promise, broken by hand in an otherwise whole world.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+
+use super::super::facts::{Billed, Event, Line, Machine, Permit};
+use super::super::recorder::Submission;
+use super::*;
+
+const JOB: Uuid = Uuid::from_u128(1);
+const FIRST: Uuid = Uuid::from_u128(11);
+const SECOND: Uuid = Uuid::from_u128(12);
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
+}
+
+fn attempt(id: Uuid, no: i32, class: &str, from: i64, to: i64) -> Attempt {
+    Attempt {
+        id,
+        job_id: JOB,
+        no,
+        fence: i64::from(no),
+        state: if class == "completed" { "succeeded" } else { "lost" }.to_owned(),
+        end_class: Some(class.to_owned()),
+        claimed_at: at(from),
+        started_at: Some(at(from + 1)),
+        ended_at: Some(at(to)),
+    }
+}
+
+fn price(sku: &str, region: &str, price: i64) -> ((String, String), Decimal) {
+    ((sku.to_owned(), region.to_owned()), Decimal::from(price))
+}
+
+/// A job whose first machine crashed and whose second one applied.
+fn whole() -> Facts {
+    let machine = |id: Uuid, fly: &str, to| Machine {
+        name: format!("gh-{id}"),
+        fly_id: Some(fly.to_owned()),
+        attempt_id: Some(id),
+        outcome: None,
+        exited_at: Some(at(to)),
+        closed_at: Some(at(to + 1)),
+    };
+    let billed = |id: Uuid, fly: &str, milliseconds| Billed {
+        machine_id: fly.to_owned(),
+        name: format!("gh-{id}"),
+        region: "iad".to_owned(),
+        cpu_kind: "shared".to_owned(),
+        cpus: 2,
+        memory_mb: 2048,
+        exited_at: Some(at(99)),
+        milliseconds,
+    };
+    let mut facts = Facts {
+        put_in: vec![JOB],
+        jobs: vec![Job { id: JOB, status: "completed".to_owned(), error_code: None, max_retries: 3 }],
+        attempts: vec![attempt(FIRST, 1, "crash", 0, 10), attempt(SECOND, 2, "completed", 20, 30)],
+        events: vec![Event {
+            job_id: JOB,
+            at: at(30),
+            kind: "status_change".to_owned(),
+            to_status: Some("completed".to_owned()),
+            message: None,
+            attempt_id: None,
+        }],
+        permits: vec![Permit {
+            job_id: JOB,
+            attempt_id: SECOND,
+            granted_at: at(25),
+            outcome: Some("submitted".to_owned()),
+        }],
+        machines: vec![machine(FIRST, "m1", 10), machine(SECOND, "m2", 31)],
+        bill: vec![billed(FIRST, "m1", 9500), billed(SECOND, "m2", 11_000)],
+        prices: [price("vcpu.shared", "*", 1), price("memory.gb", "*", 5), price("markup", "iad", 1)].into(),
+        submissions: vec![Submission { job: JOB, attempt: SECOND }],
+        ..Facts::default()
+    };
+    let second = (Decimal::from(12) / Decimal::from(2_592_000)).round_dp(16);
+    facts.ledger = [("m1", 9500), ("m2", 11_000)]
+        .map(|(fly, ms)| Line {
+            machine_id: Some(fly.to_owned()),
+            job_id: Some(JOB),
+            overhead: None,
+            seconds: Decimal::new(ms, 3),
+            cost_usd: Some((second * Decimal::new(ms, 3)).round_dp(10)),
+        })
+        .to_vec();
+    facts
+}
+
+/// The promises broken once `change` was made.
+fn broken(change: impl FnOnce(&mut Facts)) -> Vec<u8> {
+    let mut facts = whole();
+    change(&mut facts);
+    let mut promises: Vec<u8> = all(&facts).iter().map(|broken| broken.promise).collect();
+    promises.dedup();
+    promises
+}
+
+#[test]
+fn a_whole_world_breaks_nothing() {
+    assert_eq!(all(&whole()), []);
+}
+
+#[test]
+fn a_job_that_is_gone_or_never_ends_or_ends_twice_was_lost() {
+    assert_eq!(broken(|facts| facts.jobs.clear()), [1]);
+    assert_eq!(broken(|facts| facts.events.clear()), [1]);
+    assert_eq!(broken(|facts| facts.events.extend_from_within(..)), [1]);
+    assert!(broken(|facts| facts.jobs[0].status = "running".to_owned()).contains(&1));
+}
+
+#[test]
+fn two_attempts_at_a_time_and_a_late_word_are_seen() {
+    assert_eq!(broken(|facts| facts.attempts[1].claimed_at = at(5)), [2]);
+    assert_eq!(broken(|facts| facts.attempts[1].ended_at = None), [2]);
+    let word = Event {
+        job_id: JOB,
+        at: at(15),
+        kind: "chaos_step".to_owned(),
+        to_status: None,
+        message: None,
+        attempt_id: Some(FIRST),
+    };
+    assert_eq!(broken(|facts| facts.events.push(word)), [2]);
+}
+
+#[test]
+fn a_second_permit_a_second_submission_and_work_after_the_permit_are_seen() {
+    assert_eq!(broken(|facts| facts.permits.extend_from_within(..)), [3]);
+    assert_eq!(broken(|facts| facts.submissions.extend_from_within(..)), [3]);
+    assert_eq!(broken(|facts| facts.submissions.clear()), [3]);
+    assert_eq!(broken(|facts| facts.submissions[0].attempt = FIRST), [3]);
+    assert_eq!(broken(|facts| facts.permits[0].outcome = Some("unknown".to_owned())), [3]);
+    assert_eq!(
+        broken(|facts| {
+            facts.permits[0].attempt_id = FIRST;
+            facts.permits[0].granted_at = at(5);
+            facts.submissions[0].attempt = FIRST;
+        }),
+        [3]
+    );
+}
+
+#[test]
+fn a_job_that_failed_too_early_is_seen() {
+    let early = |facts: &mut Facts| {
+        facts.jobs[0].status = "failed".to_owned();
+        facts.events[0].to_status = Some("failed".to_owned());
+        facts.attempts[1].end_class = Some("retryable".to_owned());
+        facts.permits.clear();
+        facts.submissions.clear();
+    };
+    assert_eq!(broken(early), [4]);
+    assert_eq!(
+        broken(|facts| {
+            early(facts);
+            facts.attempts[1].end_class = Some("crash".to_owned());
+        }),
+        [] as [u8; 0]
+    );
+}
+
+#[test]
+fn a_machine_that_is_left_or_lingers_is_seen() {
+    assert_eq!(broken(|facts| facts.alive = 1), [5]);
+    assert_eq!(broken(|facts| facts.machines[0].closed_at = None), [5]);
+    assert_eq!(broken(|facts| facts.machines[0].exited_at = Some(at(1000))), [5]);
+}
+
+#[test]
+fn an_interval_that_is_missing_doubled_wrong_or_nobodys_is_seen() {
+    assert_eq!(broken(|facts| drop(facts.ledger.pop())), [7]);
+    assert_eq!(broken(|facts| facts.ledger.extend_from_within(..1)), [7]);
+    assert_eq!(broken(|facts| facts.ledger[0].seconds = Decimal::ONE), [7]);
+    assert_eq!(broken(|facts| facts.ledger[0].cost_usd = Some(Decimal::ONE)), [7]);
+    assert_eq!(broken(|facts| facts.ledger[0].job_id = None), [7]);
+    assert_eq!(broken(|facts| facts.bill[0].exited_at = None), [7]);
+    assert_eq!(broken(|facts| drop(facts.bill.pop())), [7]);
+}
