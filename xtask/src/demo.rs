@@ -1,0 +1,6 @@
+//! `cargo xtask demo`: the program `stack` of crate `e2e` does it.
+
+/// Builds what the demo needs and becomes it.
+pub fn run() -> anyhow::Result<()> {
+    crate::build::become_stack()
+}

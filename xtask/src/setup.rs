@@ -1,0 +1,169 @@
+//! `cargo xtask setup`: Postgres and Chromium, installed where they are missing.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use xtask::tools;
+
+use crate::build;
+
+/// How this computer installs software.
+enum Installer {
+    /// apt, with the words that make us root in front of it.
+    Apt(Vec<&'static str>),
+    /// Homebrew.
+    Brew,
+}
+
+/// Installs what is missing; does nothing, and says nothing, when nothing is.
+///
+/// # Errors
+/// With the commands to type, when we may not install.
+pub fn run() -> Result<()> {
+    let (postgres, chromium) = (tools::postgres().is_none(), tools::chromium().is_none());
+    if !postgres && !chromium {
+        return Ok(());
+    }
+    for (missing, variable) in [(postgres, "PG_BIN"), (chromium, "GH_CHROMIUM")] {
+        if missing && std::env::var_os(variable).is_some_and(|value| !value.is_empty()) {
+            bail!("{variable} is set in the environment, but what it names is not there");
+        }
+    }
+    match installer() {
+        Some(Installer::Apt(root)) => apt(&root, postgres, chromium)?,
+        Some(Installer::Brew) => brew(postgres, chromium)?,
+        None => bail!("{}", instructions(postgres, chromium)),
+    }
+    if tools::postgres().is_none() || tools::chromium().is_none() {
+        bail!("installed, but still not found\n{}", instructions(postgres, chromium));
+    }
+    Ok(())
+}
+
+/// Programs that only tests need, with the package that has each; both installers call them the same.
+const FOR_TESTS: [(&str, &str); 3] = [("node", "nodejs"), ("npm", "npm"), ("pgbouncer", "pgbouncer")];
+
+/// As [`run`], and what the tests need beyond that.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_for_tests() -> Result<()> {
+    run()?;
+    for (program, package) in FOR_TESTS {
+        let there = || tools::on_path(program).is_some() || Path::new("/usr/sbin").join(program).exists();
+        if there() {
+            continue;
+        }
+        match installer() {
+            Some(Installer::Apt(root)) => {
+                install(&root, &["apt-get", "update", "-q"])?;
+                install(&root, &["apt-get", "install", "-qy", "--no-install-recommends", package])?;
+            }
+            Some(Installer::Brew) => build::run(Command::new("brew").args(["install", package]))?,
+            None => bail!("{program} is missing; please type: sudo apt-get install {package}"),
+        }
+        if !there() {
+            bail!("{package} is installed, but {program} is not found");
+        }
+    }
+    Ok(())
+}
+
+/// As [`run`], and says what is used.
+pub fn report() -> Result<()> {
+    run()?;
+    for program in [tools::postgres(), tools::chromium()].iter().flatten() {
+        println!("{}", program.display());
+    }
+    Ok(())
+}
+
+fn installer() -> Option<Installer> {
+    if tools::on_path("apt-get").is_some() {
+        if is_root() {
+            return Some(Installer::Apt(Vec::new()));
+        }
+        // -n: where sudo would ask for a password, the person types the command, not we.
+        let mut sudo = Command::new("sudo");
+        return sudo
+            .args(["-n", "true"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+            .then(|| Installer::Apt(vec!["sudo", "-n"]));
+    }
+    tools::on_path("brew").map(|_| Installer::Brew)
+}
+
+fn apt(root: &[&str], postgres: bool, chromium: bool) -> Result<()> {
+    install(root, &["apt-get", "update", "-q"])?;
+    if postgres {
+        // Debian's package would make and start a server of its own; we only want the programs.
+        let settings = Path::new("/etc/postgresql-common/createcluster.conf");
+        if !settings.exists() {
+            let write = "mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf";
+            install(root, &["sh", "-c", write])?;
+        }
+        install(root, &["apt-get", "install", "-qy", "--no-install-recommends", "postgresql"])?;
+    }
+    if chromium {
+        // The sandbox package is for kernels that refuse user namespaces to ordinary users.
+        let with = ["chromium-sandbox", "fonts-liberation"];
+        let words = |browser| {
+            [&["apt-get", "install", "-qy", "--no-install-recommends", browser], &with[..]].concat()
+        };
+        if install(root, &words("chromium-headless-shell")).is_err() {
+            install(root, &words("chromium"))?;
+        }
+    }
+    Ok(())
+}
+
+fn brew(postgres: bool, chromium: bool) -> Result<()> {
+    if postgres {
+        build::run(Command::new("brew").args(["install", "postgresql@17"]))?;
+    }
+    if chromium {
+        build::run(Command::new("brew").args(["install", "--cask", "google-chrome"]))?;
+    }
+    Ok(())
+}
+
+/// Runs one command as root, without questions.
+fn install(root: &[&str], words: &[&str]) -> Result<()> {
+    let line: Vec<&str> =
+        root.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive"]).chain(words).copied().collect();
+    let (program, arguments) = line.split_first().context("an empty command")?;
+    // Output goes to stderr: `demo --json` owns stdout.
+    build::run(Command::new(program).args(arguments).stdout(std::io::stderr()))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn instructions(postgres: bool, chromium: bool) -> String {
+    let mut text = String::from("these programs are missing, and we may not install them; please type:\n");
+    let debian = cfg!(target_os = "linux");
+    for (missing, on_debian, on_mac, variable) in [
+        (
+            postgres,
+            "sudo apt-get install postgresql",
+            "brew install postgresql@17",
+            "PG_BIN to the folder with initdb and postgres",
+        ),
+        (
+            chromium,
+            "sudo apt-get install chromium",
+            "brew install --cask google-chrome",
+            "GH_CHROMIUM to the browser",
+        ),
+    ] {
+        if missing {
+            let command = if debian { on_debian } else { on_mac };
+            let _ = writeln!(text, "  {command}\n  (or, if it is installed elsewhere, set {variable})");
+        }
+    }
+    text
+}
