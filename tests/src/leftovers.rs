@@ -112,7 +112,11 @@ mod tests {
         assert_eq!(by_mark.iter().map(|found| found.id).collect::<Vec<_>>(), [marked.id()], "{by_mark:?}");
         assert_eq!(by_mark[0].machine(), Some("m1"));
         let by_folder = found_within_ten_seconds("no such mark", other.path());
-        assert_eq!(by_folder.iter().map(|found| found.id).collect::<Vec<_>>(), [inside.id()], "{by_folder:?}");
+        assert_eq!(
+            by_folder.iter().map(|found| found.id).collect::<Vec<_>>(),
+            [inside.id()],
+            "{by_folder:?}"
+        );
 
         marked.kill();
         assert_eq!(find(&mark, &nowhere), []);
