@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::desk::{self, Desk};
 use crate::job::{self, Input, Tools};
 use crate::outcome::Outcome;
 
@@ -138,15 +139,19 @@ async fn work(
     let remaining = Duration::from_secs(assignment.remaining_seconds).saturating_sub(RESERVE).max(RESERVE);
     let input = Input::of_job(&assignment.job, assignment.budget_micros, remaining);
     let (notes, inbox) = mpsc::channel(64);
+    let (requests, desk) = mpsc::channel(4);
     let halt = lost.child_token();
     let told_to_stop = halt.clone();
     let watch = tokio::spawn(async move {
         stop.cancelled().await;
         told_to_stop.cancel();
     });
-    // The keeper ends when the job has dropped its end of the channel, so nothing that was said is lost.
-    let ((outcome, record), ()) =
-        tokio::join!(job::run(input, tools(assignment), notes, halt), keeper::keep(&attempt, inbox));
+    // The keeper and the desk end when the job has dropped its ends of the channels, so nothing that was said is lost.
+    let ((outcome, record), (), ()) = tokio::join!(
+        job::run_at(Desk::new(requests), input, tools(assignment), notes, halt),
+        keeper::keep(&attempt, inbox),
+        desk::serve(&attempt, desk),
+    );
     watch.abort();
     if lost.is_cancelled() {
         tracing::warn!("the job was taken from this runner; nothing more is written");

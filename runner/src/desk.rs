@@ -84,7 +84,14 @@ impl Desk {
 pub async fn serve(attempt: &Attempt, mut requests: mpsc::Receiver<Request>) {
     while let Some(request) = requests.recv().await {
         match request {
-            Request::Help(interaction, answer) => drop(answer.send(wait(attempt, &interaction).await)),
+            Request::Help(interaction, mut answer) => {
+                // A job that was stopped while it waits asks no more.
+                let help = tokio::select! {
+                    help = wait(attempt, &interaction) => help,
+                    () = answer.closed() => continue,
+                };
+                let _ = answer.send(help);
+            }
             Request::Find(form, answer) => {
                 let found = attempt.find_manual(form.key(), form.task()).await;
                 let manual = found.unwrap_or_else(|error| {

@@ -12,6 +12,7 @@
 mod book;
 mod contoso;
 mod form;
+mod gate;
 mod handle;
 mod northwind;
 mod page;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Multipart, Query, RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::book::{Book, Brand, Submission, Upload, now};
 use crate::form::{Field, Fields, Kind, Problems, draw, judge};
+use crate::gate;
 use crate::page::{escape, page};
 use crate::trouble::Trouble;
 
@@ -70,7 +71,11 @@ pub(crate) async fn show(
     State(book): State<Arc<Book>>,
     RawQuery(query): RawQuery,
     Query(trouble): Query<Trouble>,
+    headers: HeaderMap,
 ) -> Response {
+    if let Some(question) = gate::ask(&trouble, &headers, query.as_deref()) {
+        return question;
+    }
     book.visit(Brand::Northwind, trouble.reference.clone());
     trouble.slow().await;
     form_page(query.as_deref(), &Fields::new(), &Problems::new())

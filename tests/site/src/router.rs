@@ -10,7 +10,7 @@ use axum::{Json, Router};
 
 use crate::book::{Book, Submission};
 use crate::page::page;
-use crate::{contoso, northwind, practice};
+use crate::{contoso, gate, northwind, practice};
 
 /// Room for a résumé with pictures; base64 makes it a third larger.
 const BODY_LIMIT_BYTES: usize = 16 * 1024 * 1024;
@@ -19,6 +19,7 @@ pub(crate) fn router(book: Arc<Book>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/northwind/apply", get(northwind::show).post(northwind::submit))
+        .route("/northwind/code", axum::routing::post(gate::answer))
         .route("/northwind/thanks", get(northwind::thanks))
         .route("/contoso/apply", get(contoso::show))
         .route("/contoso/applications", axum::routing::post(contoso::submit))

@@ -12,6 +12,8 @@ pub struct Trouble {
     /// Which job an application belongs to; stored with it.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
+    /// The code a visitor has to type before the form is shown; the classic form only.
+    pub code: Option<String>,
     /// How long the page itself takes.
     #[serde(default)]
     pub slow_ms: u64,

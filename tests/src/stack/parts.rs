@@ -114,11 +114,15 @@ impl Settings {
         format!("http://127.0.0.1:{}", self.api_port)
     }
 
+    pub(super) fn dispatcher_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.dispatcher_port)
+    }
+
     /// Where a part answers 200 once it is ready.
     pub(super) fn ready_url(&self, part: Part) -> String {
         match part {
             Part::Fly => format!("{}/v1/apps/{}/machines", self.fly.url, self.fly.app),
-            Part::Dispatcher => format!("http://127.0.0.1:{}/health", self.dispatcher_port),
+            Part::Dispatcher => format!("{}/health", self.dispatcher_url()),
             Part::Api => format!("{}/health", self.api_url()),
         }
     }
@@ -136,9 +140,11 @@ impl Settings {
             Part::Api => {
                 command
                     .env("DATABASE_URL", &self.database_url)
-                    .env("GH_SERVICE_SECRET", &self.service_secret);
+                    .env("GH_SERVICE_SECRET", &self.service_secret)
+                    .env("GH_ENCRYPTION_KEY", &self.encryption_key);
                 command.env("GH_API_HOST", "127.0.0.1").env("GH_API_PORT", self.api_port.to_string());
-                command.env("GH_ALLOW_PRIVATE_NET", "true").envs(self.config.api.iter().cloned());
+                command.env("GH_ALLOW_PRIVATE_NET", "true").env("GH_ARTIFACTS_DIR", &self.artifacts);
+                command.envs(self.config.api.iter().cloned());
             }
         }
         Ok(Some(command))
