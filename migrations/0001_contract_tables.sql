@@ -190,6 +190,8 @@ create table if not exists gh_user_usage (
   updated_at timestamptz not null default now(),
   constraint uq_gh_user_usage_user_period unique (user_id, period_start)
 );
+-- Whether `tier` was said of the user's account, or this month only counts what somebody without one used.
+alter table gh_user_usage add column if not exists tier_from text not null default 'account' check (tier_from in ('account', 'usage'));
 create index if not exists idx_gh_user_usage_user_period on gh_user_usage (user_id, period_start desc);
 create index if not exists idx_gh_user_usage_period on gh_user_usage (period_start);
 create index if not exists idx_gh_user_usage_tier on gh_user_usage (tier, period_start);

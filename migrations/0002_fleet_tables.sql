@@ -48,7 +48,7 @@ create table gh_machines (
   kind text not null default 'job' check (kind in ('job', 'pool', 'orphan')),
   attempt_id uuid references gh_job_attempts (id) on delete set null,
   app text not null,
-  name text not null unique,
+  name text not null,
   fly_id text unique,
   tier text not null,
   guest jsonb not null,    -- {cpu_kind, cpus, memory_mb}
@@ -58,6 +58,7 @@ create table gh_machines (
   seen text,               -- Fly's word for its state when it was last looked at
   host_status text,
   seen_at timestamptz,
+  absent_since timestamptz, -- since when it was looked for by name and not found: one list proves nothing
   token_hash bytea,        -- a pool machine's own token: it has no attempt when it is made
   token_sealed bytea,
   assigned_at timestamptz, -- when a pool machine got its attempt; it is never given another
@@ -75,6 +76,8 @@ create table gh_machines (
   oom boolean,
   closed_at timestamptz    -- gone, and its interval is in the ledger
 );
+-- A name is asked for once. Fly gives it to a second machine when the first is gone already: that one is an orphan with the same name.
+create unique index gh_machines_name on gh_machines (name) where kind <> 'orphan';
 -- The machines the dispatcher still has to look after.
 create index gh_machines_open on gh_machines (intent_at) where closed_at is null;
 create index gh_machines_of_attempt on gh_machines (attempt_id);
@@ -157,6 +160,17 @@ create table gh_leader (
   holder text not null,
   term bigint not null,
   expires_at timestamptz not null
+);
+
+-- Which dispatchers run, and what each of them goes by; one that is not seen for a minute is gone.
+create table gh_dispatchers (
+  holder text primary key,
+  started_at timestamptz not null default now(),
+  seen_at timestamptz not null default now(),
+  version text not null,
+  image text not null,
+  tiers_file text,         -- null: the one it was built with
+  tiers_hash text not null -- sha256 of the tiers file in force, in hexadecimal, as sha256sum prints it
 );
 
 create table gh_rate (

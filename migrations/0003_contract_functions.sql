@@ -38,6 +38,21 @@ create function gh_named_tier(p_input jsonb, p_metadata jsonb) returns text lang
     where t in ('free', 'starter', 'pro', 'premium', 'enterprise') order by o limit 1), 'free')
 $$;
 
+-- Who has an account, and its tier: the newest month that says so. Months that only count what was used say nothing of an account.
+create view gh_accounts as
+  select distinct on (user_id) user_id, tier from gh_user_usage where tier_from = 'account' order by user_id, period_start desc;
+revoke all on gh_accounts from public, anon, authenticated, gh_runner;
+grant select on gh_accounts to service_role;
+
+-- Whoever writes a tier into a month makes it the account's, also where use was counted before.
+create function gh_tier_is_said() returns trigger language plpgsql as $$
+begin
+  new.tier_from := 'account';
+  return new;
+end $$;
+create trigger gh_user_usage_tier_said before update of tier on gh_user_usage
+  for each row execute function gh_tier_is_said();
+
 create function gh_job_defaults() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   new.task_description := coalesce(new.task_description, '');
@@ -46,7 +61,7 @@ begin
   new.tags := coalesce(new.tags, '[]');
   if coalesce(nullif(current_setting('role', true), 'none'), session_user) in ('authenticated', 'anon') then
     -- A user's own insert: the account decides the tier, and the lifecycle starts at its beginning.
-    new.tier := coalesce((select u.tier from gh_user_usage u where u.user_id = new.user_id order by u.period_start desc limit 1), 'free');
+    new.tier := coalesce((select a.tier from gh_accounts a where a.user_id = new.user_id), 'free');
     new.status := 'pending';
     new.created_by := 'user';
     new.worker_id := null;
@@ -57,7 +72,9 @@ begin
     new.crash_count := 0;
     new.execution_attempt_id := null;
     new.callback_url := null; -- a caller-chosen address is taken over REST only, where it is checked
-    new.metadata := new.metadata - 'callback_url';
+    if jsonb_typeof(new.metadata) = 'object' then
+      new.metadata := new.metadata - 'callback_url';
+    end if;
   else
     new.tier := coalesce(new.tier, gh_named_tier(new.input_data, new.metadata));
   end if;
@@ -65,6 +82,21 @@ begin
 end $$;
 create trigger gh_automation_jobs_defaults before insert on gh_automation_jobs
   for each row execute function gh_job_defaults();
+
+-- VALET puts the service's key into the callback's query and writes the address twice: into its column, which users may not read,
+-- and into the metadata, which they may, also when it adds its queue's ids later. It is kept in the column alone.
+create function gh_hide_callback() returns trigger language plpgsql as $$
+begin
+  new.callback_url := coalesce(nullif(new.callback_url, ''), nullif(new.metadata ->> 'callback_url', ''));
+  new.metadata := new.metadata - 'callback_url';
+  return new;
+end $$;
+-- Fires after the defaults and before all who read the metadata (by name).
+create trigger gh_automation_jobs_address before update of metadata on gh_automation_jobs for each row
+  when (jsonb_typeof(new.metadata) = 'object' and new.metadata ? 'callback_url') execute function gh_hide_callback();
+create trigger gh_automation_jobs_defaults_address before insert on gh_automation_jobs for each row
+  when (jsonb_typeof(new.metadata) = 'object' and new.metadata ? 'callback_url') execute function gh_hide_callback();
+update gh_automation_jobs set metadata = metadata where jsonb_typeof(metadata) = 'object' and metadata ? 'callback_url';
 -- Rows of the old system have no tier yet.
 update gh_automation_jobs set tier = gh_named_tier(input_data, metadata) where tier is null;
 
@@ -102,11 +134,16 @@ create trigger gh_job_attempts_ended after update of state on gh_job_attempts fo
   when (old.state in ('claimed', 'launching', 'running') and new.state not in ('claimed', 'launching', 'running'))
   execute function gh_notify_attempt_ended();
 
--- The job row is shared: VALET, the runbook and people write it by hand. Two rules keep it true.
+-- The job row is shared: VALET, the runbook and people write it by hand. Three rules keep it true.
 --   A terminal status absorbs: only a retry (pending, queued) leaves it. A late "running" callback changes nothing.
+--   A job whose form may have been sent is not tried again, whoever asks: a second attempt could never get the permit.
 --   Whoever ends a job, or gives it back, takes it from its live attempt: every later write of that attempt is refused.
 create function gh_guard_job_status() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
+  if old.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human') and new.status in ('pending', 'queued')
+     and exists (select 1 from gh_permits p where p.job_id = old.id) then
+    return old;
+  end if;
   if old.status in ('completed', 'failed', 'cancelled', 'expired')
      and new.status is distinct from old.status and new.status not in ('pending', 'queued') then
     new.status := old.status;

@@ -41,7 +41,7 @@ begin
 end $$;
 
 -- Chooses due jobs, tier by tier, and writes their attempts and machine intents. Never more than a tier's free slots
--- (counted here, under the leader's row), a user's cap, the ready pool machines and the apps' create tokens, or the ids given.
+-- (counted here, under the leader's row), a user's cap, what the budgets have room for (0302), the ready pool machines and the apps' create tokens, or the ids given.
 --
 -- p_tiers: [{tier, per_user, boot_seconds, guest, image, regions, model, budget_micros}]; p_apps: [{app, rate, burst}].
 -- p_ids, p_hashes, p_sealed: ready-made attempt ids with the hash and the sealed form of each one's token.
@@ -59,6 +59,8 @@ declare
   v_made integer;
   v_started integer;
   v_ready uuid[];
+  v_budgets boolean;                -- whether users' months, and whether days, hold anything back
+  v_days boolean;
 begin
   -- An idle queue costs one look into an index, and no write.
   perform 1 from gh_automation_jobs j
@@ -73,6 +75,8 @@ begin
   for v_app in select x.* from jsonb_to_recordset(p_apps) as x (app text, rate numeric, burst numeric) loop
     v_apps := v_apps || array_fill(v_app.app, array[gh_rate_take('create:' || v_app.app, cardinality(p_ids), v_app.rate, v_app.burst)]);
   end loop;
+  select coalesce(bool_or(b.scope = 'user_month'), false), coalesce(bool_or(b.scope <> 'user_month'), false) into v_budgets, v_days
+  from gh_budgets b where b.action <> 'warn';
   for t in
     select x.* from jsonb_to_recordset(p_tiers) as x (tier text, per_user integer, boot_seconds integer, guest jsonb, image text,
                                                       regions text, model text, budget_micros bigint)
@@ -85,6 +89,11 @@ begin
     into v_free from gh_capacity k where k.tier = t.tier and not k.paused;
     v_free := least(coalesce(v_free, 0), cardinality(p_ids) - v_used);
     continue when v_free <= 0;
+    if v_days then
+      select least(v_free, min(gh_room(d.limit_usd, d.spent_usd, d.reserved_usd, t.budget_micros))) into v_free
+      from gh_day_budgets(t.tier) d where d.action <> 'warn';
+      continue when v_free <= 0;
+    end if;
     v_ready := array(
       select m.id from gh_machines m
       where m.kind = 'pool' and m.tier = t.tier and m.closed_at is null and m.attempt_id is null and m.retired_at is null
@@ -103,19 +112,32 @@ begin
         and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
         -- A capped user's jobs must not fill the window: with them in it, everybody behind would wait.
         and j.user_id not in (select l.user_id from live l where l.n >= t.per_user)
+        -- Nor those of a user whose money is used up.
+        and j.user_id not in (select h.user_id from gh_budget_holds h where h.tier = t.tier)
       order by j.priority, j.created_at
       limit least(200, 20 + 8 * v_free) for update skip locked
-    ), pick as (
-      select d.id, d.user_id, row_number() over (order by d.priority, d.turn, d.created_at)::integer as k from (
+    ), first as materialized (
+      select d.id, d.user_id, d.turn, row_number() over (order by d.priority, d.turn, d.created_at) as k from (
         select due.*, row_number() over (partition by due.user_id order by due.priority, due.created_at) as turn from due
       ) d left join live l on l.user_id = d.user_id
       where d.turn + coalesce(l.n, 0) <= t.per_user
       order by d.priority, d.turn, d.created_at
       limit v_free
+    ), room as materialized (
+      -- What each one's month has left over what is spent and what live attempts may still spend; the attempts made here are that reservation.
+      select r.user_id, r.n from gh_user_rooms(array(select distinct f.user_id from first f), t.tier, t.budget_micros) r where v_budgets
+    ), pick as (
+      select f.id, f.user_id, row_number() over (order by f.k)::integer as k from first f left join room r on r.user_id = f.user_id
+      where f.turn <= coalesce(r.n, f.turn)
+    ), held as (
+      insert into gh_budget_holds (tier, user_id)
+      select distinct t.tier, f.user_id from first f join room r on r.user_id = f.user_id where f.turn > r.n on conflict do nothing
     ), attempt as (
       insert into gh_job_attempts (id, job_id, user_id, no, tier, model, budget_micros, token_hash, token_sealed, boot_deadline)
       select p_ids[v_used + p.k], p.id, p.user_id, (select coalesce(max(x.no), 0) + 1 from gh_job_attempts x where x.job_id = p.id),
-             t.tier, t.model, t.budget_micros,
+             t.tier, t.model,
+             -- A job's cap is one over all its attempts.
+             greatest(0, t.budget_micros - (select coalesce(ceil(sum(l.cost_usd) * 1000000), 0) from gh_cost_ledger l where l.job_id = p.id and l.kind = 'llm'))::bigint,
              coalesce((select m.token_hash from gh_machines m where m.id = v_ready[p.k]), p_hashes[v_used + p.k]), p_sealed[v_used + p.k],
              now() + make_interval(secs => t.boot_seconds)
       from pick p returning id, job_id

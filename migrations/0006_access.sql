@@ -20,7 +20,15 @@ begin
 end $$;
 grant usage on all sequences in schema public to service_role;
 
-grant select on gh_automation_jobs, gh_job_events, gh_user_usage, gh_browser_sessions to authenticated;
+grant select on gh_job_events, gh_user_usage, gh_browser_sessions to authenticated;
+-- All of a job but where its callback goes: VALET puts the service's key there. Supabase Realtime sends a user the same columns.
+-- `select *` is refused, and a column added later is hidden until it is granted.
+do $$
+begin
+  execute (select format('grant select (%s) on gh_automation_jobs to authenticated', string_agg(quote_ident(a.attname), ', ' order by a.attnum))
+           from pg_attribute a
+           where a.attrelid = 'gh_automation_jobs'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'callback_url');
+end $$;
 grant delete on gh_browser_sessions to authenticated;
 -- A user may ask for a job; what becomes of it is the system's to write.
 grant insert (id, idempotency_key, user_id, job_type, target_url, task_description, input_data, priority, scheduled_at,

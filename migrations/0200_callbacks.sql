@@ -94,7 +94,7 @@ end $$;
 
 create function gh_write_callback() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  v_url text := coalesce(nullif(new.callback_url, ''), nullif(new.metadata ->> 'callback_url', ''));
+  v_url text := nullif(new.callback_url, '');
   v_waits constant text[] := array['paused', 'needs_human', 'awaiting_review'];
   v_event text;
   v_turn integer := new.retry_count;
@@ -119,7 +119,7 @@ begin
   return null;
 end $$;
 create trigger gh_automation_jobs_callback after update of status, interaction_type, interaction_data on gh_automation_jobs for each row
-  when ((new.callback_url is not null or new.metadata ? 'callback_url')
+  when (new.callback_url is not null
         and (old.status is distinct from new.status
              or (new.status = 'paused' and (old.interaction_type, old.interaction_data) is distinct from (new.interaction_type, new.interaction_data))))
   execute function gh_write_callback();

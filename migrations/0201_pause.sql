@@ -10,7 +10,28 @@ create index gh_attempts_paused on gh_job_attempts (pause_until) where pause_unt
 -- How long a job of the tier waits for a person; from infra/tiers.toml.
 alter table gh_capacity add column pause_seconds integer not null default 300 check (pause_seconds > 0);
 
-alter table gh_job_resolutions add column turn integer not null default 0; -- which pause it answers
+-- What people answered to jobs that waited for them. The data, a code or a password, is sealed with the token of the attempt
+-- that waits, so that only its runner can open it, and is wiped when that attempt ends.
+create table gh_job_resolutions (
+  id uuid primary key,
+  job_id uuid not null references gh_automation_jobs (id) on delete cascade,
+  attempt_id uuid references gh_job_attempts (id) on delete cascade, -- null: no machine waited, the job was tried again
+  resolution_type text not null check (resolution_type in ('manual', 'code_entry', 'credentials', 'skip')),
+  turn integer not null, -- which pause it answers
+  resolved_by text not null check (resolved_by in ('human', 'system')),
+  sealed bytea,
+  created_at timestamptz not null default now(),
+  taken_at timestamptz
+);
+create index gh_job_resolutions_of_job on gh_job_resolutions (job_id, created_at);
+
+create function gh_wipe_resolutions() returns trigger language plpgsql as $$
+begin
+  update gh_job_resolutions set sealed = null where attempt_id = new.id and sealed is not null;
+  return new;
+end $$;
+create trigger gh_job_attempts_wipe after update of state on gh_job_attempts for each row
+  when (new.state not in ('claimed', 'launching', 'running')) execute function gh_wipe_resolutions();
 
 -- The job waits for a person, its runner with it. p_interaction: {type, description, screenshot_url, page_url, confidence, selector, details,
 -- detection_method, captcha_type}; nothing secret, its readers are the user and VALET. Asking the same again is harmless; asking another
@@ -59,7 +80,7 @@ end $$;
 
 -- What was answered to the pause this runner waits in, or {waiting: true}. Asking again is harmless. With an answer comes the time
 -- the job has from now on.
-create or replace function gh_attempt_resolution(p_attempt uuid, p_fence bigint, p_token text) returns jsonb
+create function gh_attempt_resolution(p_attempt uuid, p_fence bigint, p_token text) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
@@ -81,8 +102,11 @@ begin
     'sealed', replace(encode(r.sealed, 'base64'), E'\n', ''));
 end $$;
 
--- As in 0100, and the clock of the attempt goes on where it stood.
-create or replace function gh_resume_job(p_job uuid, p_user uuid, p_id uuid, p_attempt uuid, p_type text, p_by text, p_notes text, p_sealed bytea)
+-- Lets a waiting job go on. p_attempt is the attempt the data was sealed for, or null.
+-- Returns {status} when it goes on or already did; {refused: its status}, with {sent: true} when its form may have been sent and no
+-- machine waits any more; {changed: true} when another attempt waits now; null: no such job.
+-- The clock of the attempt goes on where it stood.
+create function gh_resume_job(p_job uuid, p_user uuid, p_id uuid, p_attempt uuid, p_type text, p_by text, p_notes text, p_sealed bytea)
 returns jsonb language plpgsql as $$
 declare
   j gh_automation_jobs;
@@ -102,6 +126,9 @@ begin
       return jsonb_build_object('status', j.status);
     end if;
     return jsonb_build_object('refused', j.status);
+  end if;
+  if a.id is null and exists (select 1 from gh_permits p where p.job_id = j.id) then
+    return jsonb_build_object('refused', j.status, 'sent', true);
   end if;
   if p_sealed is not null and a.id is distinct from p_attempt then
     return jsonb_build_object('changed', true);
@@ -148,5 +175,11 @@ begin
   return v_count;
 end $$;
 
-revoke all on function gh_attempt_pause(uuid, bigint, text, jsonb), gh_expire_pauses() from public, anon, authenticated, gh_runner;
-grant execute on function gh_attempt_pause(uuid, bigint, text, jsonb) to gh_runner;
+-- Rights, as in 0006.
+alter table gh_job_resolutions enable row level security;
+revoke all on gh_job_resolutions from public, anon, authenticated, gh_runner;
+grant all on gh_job_resolutions to service_role;
+create policy gh_service_all on gh_job_resolutions for all to service_role using (true) with check (true);
+revoke all on function gh_wipe_resolutions(), gh_attempt_pause(uuid, bigint, text, jsonb), gh_attempt_resolution(uuid, bigint, text),
+  gh_resume_job(uuid, uuid, uuid, uuid, text, text, text, bytea), gh_expire_pauses() from public, anon, authenticated, gh_runner;
+grant execute on function gh_attempt_pause(uuid, bigint, text, jsonb), gh_attempt_resolution(uuid, bigint, text) to gh_runner;

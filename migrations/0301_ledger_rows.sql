@@ -13,19 +13,22 @@ create function gh_job_cost(p_job uuid, p_actions integer) returns jsonb languag
   from gh_cost_ledger where job_id = p_job and kind = 'llm' having count(*) > 0
 $$;
 
--- Adds to a user's month, in the tier of the account. A user without an account gets none by this: the rows are also what
--- says who has one (gh_rate_check). What such a user spent is in the ledger, and in the REST service's answer.
+-- Adds to a user's month, in the tier of the account. A user without an account is counted as free, and has none by that (gh_accounts).
 create function gh_add_usage(p_user uuid, p_at timestamptz, p_usd numeric, p_input bigint, p_output bigint, p_jobs integer) returns void
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_tier text;
   v_month timestamp := date_trunc('month', p_at at time zone 'utc');
+  v_from timestamptz := v_month at time zone 'utc';
+  v_to timestamptz := (v_month + interval '1 month') at time zone 'utc';
 begin
-  select tier into v_tier from gh_user_usage where user_id = p_user order by period_start desc limit 1;
-  if found then
-    perform gh_increment_user_usage(p_user, v_tier, v_month at time zone 'utc', (v_month + interval '1 month') at time zone 'utc',
-                                    p_usd::double precision, p_input, p_output, p_jobs);
+  select a.tier into v_tier from gh_accounts a where a.user_id = p_user;
+  if not found then
+    v_tier := 'free';
+    insert into gh_user_usage (user_id, tier, tier_from, period_start, period_end) values (p_user, v_tier, 'usage', v_from, v_to)
+    on conflict do nothing;
   end if;
+  perform gh_increment_user_usage(p_user, v_tier, v_from, v_to, p_usd::double precision, p_input, p_output, p_jobs);
 end $$;
 
 -- Before a job row is written: what it says of its cost is what the ledger says. Fires after the guard (by name).

@@ -1,5 +1,6 @@
--- Budgets: how much may be spent, by whom, in what time. Money is reserved before an attempt starts and settled when it ends,
--- so that jobs that run side by side cannot spend the same dollar.
+-- Budgets: how much may be spent, by whom, in what time. What a live attempt may still spend on models (its budget_micros less its
+-- lines) is reserved: from the claim that makes the attempt until it ends, whatever ends it. So jobs that run side by side cannot
+-- spend the same dollar, and nothing can be reserved twice or be forgotten.
 
 -- scope        name                     money               time (UTC)
 -- user_month   a user's id, a tier      models              calendar month   (contract section 8.1)
@@ -19,144 +20,138 @@ insert into gh_budgets (scope, name, limit_usd, action) values
   ('user_month', 'free', 0.50, 'block'), ('user_month', 'starter', 2, 'block'), ('user_month', 'pro', 10, 'block'),
   ('user_month', 'premium', 25, 'block'), ('user_month', 'enterprise', 100, 'block');
 
--- What an attempt may spend on models; open until the attempt ends.
-create table gh_reservations (
-  attempt_id uuid primary key,
-  job_id uuid not null,
-  user_id uuid not null,
+-- Users without money for another job of a tier. A claim that finds one notes it here, and the next ones pass over all jobs of that user:
+-- they must not fill the window in front of everybody else.
+create table gh_budget_holds (
   tier text not null,
-  amount_usd numeric(20, 6) not null check (amount_usd >= 0),
-  reserved_at timestamptz not null default now(),
-  settled_at timestamptz
+  user_id uuid not null,
+  held_at timestamptz not null default now(),
+  primary key (tier, user_id)
 );
-create index gh_reservations_open on gh_reservations (user_id) where settled_at is null;
 
--- Settles with the end of the attempt, whoever ends it: from then on only what was really spent counts.
-create function gh_settle_reservation() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+-- Which attempts of a user are live.
+create index gh_live_attempts_of_user on gh_job_attempts (user_id) where state in ('claimed', 'launching', 'running');
+
+-- The sums of each day (UTC), so that a claim need not add up a day's lines. Written as the last thing of a transaction (deferred), so that
+-- nobody waits for anything while they hold a row that all share.
+create table gh_day_spending (
+  day date not null,
+  tier text not null,
+  usd numeric(20, 10) not null,
+  primary key (day, tier)
+) with (fillfactor = 50);
+create function gh_add_to_day() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  update gh_reservations set settled_at = now() where attempt_id = new.id and settled_at is null;
+  insert into gh_day_spending as d (day, tier, usd) values ((new.at at time zone 'utc')::date, coalesce(new.tier, ''), new.cost_usd)
+  on conflict (day, tier) do update set usd = d.usd + excluded.usd;
   return null;
 end $$;
-create trigger gh_job_attempts_settle after update of state on gh_job_attempts for each row
+create constraint trigger gh_cost_ledger_day after insert on gh_cost_ledger deferrable initially deferred
+  for each row when (new.cost_usd <> 0) execute function gh_add_to_day();
+
+-- Money may have come back: the user is looked at again by the next claim.
+create function gh_release_hold() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if tg_table_name = 'gh_budgets' then
+    delete from gh_budget_holds;
+  else
+    delete from gh_budget_holds where user_id = new.user_id;
+  end if;
+  return null;
+end $$;
+create trigger gh_job_attempts_release after update of state on gh_job_attempts for each row
   when (old.state in ('claimed', 'launching', 'running') and new.state not in ('claimed', 'launching', 'running'))
-  execute function gh_settle_reservation();
+  execute function gh_release_hold();
+create trigger gh_budgets_release after insert or update or delete on gh_budgets for each statement execute function gh_release_hold();
 
--- The budgets that count for a user's job of a tier, with what is spent, and what is reserved beyond that.
--- A user's tier is the account's, else the job's; a budget in the user's own name goes before the tier's. p_user null: those of all users.
-create function gh_budget_use(p_user uuid, p_tier text)
-returns table (scope text, name text, action text, limit_usd numeric, spent_usd numeric, reserved_usd numeric)
-language sql stable set search_path = public, pg_temp as $$
-  with mine as (
-    select b.*, date_trunc(case b.scope when 'user_month' then 'month' else 'day' end, now() at time zone 'utc') at time zone 'utc' as since
-    from gh_budgets b
-    where (b.scope = 'global_day' and b.name = '*') or (b.scope = 'tier_day' and b.name = p_tier)
-       or (p_user is not null and b.scope = 'user_month' and b.name = coalesce(
-             (select o.name from gh_budgets o where o.scope = 'user_month' and o.name = p_user::text),
-             (select u.tier from gh_user_usage u where u.user_id = p_user order by u.period_start desc limit 1), p_tier))
-  )
-  select m.scope, m.name, m.action, m.limit_usd, s.usd, r.usd
-  from mine m
-  cross join lateral (
-    select coalesce(sum(l.cost_usd), 0) as usd from gh_cost_ledger l
-    where l.at >= m.since and case m.scope when 'user_month' then l.user_id = p_user and l.kind = 'llm'
-                                           when 'tier_day' then l.tier = p_tier else true end
-  ) s
-  cross join lateral (
-    select coalesce(sum(greatest(o.amount_usd - (select coalesce(sum(l.cost_usd), 0) from gh_cost_ledger l
-                                                 where l.job_id = o.job_id and l.attempt_id = o.attempt_id and l.kind = 'llm'), 0)), 0) as usd
-    from gh_reservations o
-    where o.settled_at is null and case m.scope when 'user_month' then o.user_id = p_user when 'tier_day' then o.tier = p_tier else true end
-  ) r
+-- What an attempt may still spend on models while it lives.
+create function gh_reserved(p_attempt uuid, p_job uuid, p_micros bigint) returns numeric language sql stable as $$
+  select greatest(coalesce(p_micros, 0) / 1000000.0 - (select coalesce(sum(l.cost_usd), 0) from gh_cost_ledger l
+                                                       where l.job_id = p_job and l.attempt_id = p_attempt and l.kind = 'llm'), 0)
 $$;
 
--- How many more attempts of p_micros each may start, over all budgets that hold anything back.
-create function gh_budget_room(p_user uuid, p_tier text, p_micros bigint) returns integer language sql stable set search_path = public, pg_temp as $$
-  select coalesce(min(least(2147483647, greatest(0, case when p_micros > 0 then floor((limit_usd - spent_usd - reserved_usd) * 1000000 / p_micros)
-                                                         when limit_usd > spent_usd then 2147483647 else 0 end)))::integer, 2147483647)
-  from gh_budget_use(p_user, p_tier) where action <> 'warn'
+-- How many more attempts of p_micros each a budget has room for.
+create function gh_room(p_limit numeric, p_spent numeric, p_reserved numeric, p_micros bigint) returns integer language sql immutable as $$
+  select (case when p_micros > 0 then least(2147483647, greatest(0, floor((p_limit - p_spent - p_reserved) * 1000000 / p_micros)))
+               when p_limit > p_spent then 2147483647 else 0 end)::integer
 $$;
 
--- The same for many users in one go, over their months alone: what a claim asks for everybody in its window.
-create function gh_budget_rooms(p_users uuid[], p_tier text, p_micros bigint) returns table (user_id uuid, room integer)
-language plpgsql stable set search_path = public, pg_temp as $$
-#variable_conflict use_column
-declare v_month timestamptz := date_trunc('month', now() at time zone 'utc') at time zone 'utc';
+-- The month of a user: the budget in the user's own name, else of the account's tier, else of the job's; no row when there is none.
+create function gh_user_budget(p_user uuid, p_tier text) returns table (name text, action text, limit_usd numeric, spent_usd numeric, reserved_usd numeric)
+language sql stable as $$
+  select b.name, b.action, b.limit_usd,
+    (select coalesce(sum(l.cost_usd), 0) from gh_cost_ledger l
+     where l.user_id = p_user and l.kind = 'llm' and l.at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc'),
+    (select coalesce(sum(gh_reserved(a.id, a.job_id, a.budget_micros)), 0) from gh_job_attempts a
+     where a.user_id = p_user and a.state in ('claimed', 'launching', 'running'))
+  from gh_budgets b
+  where b.scope = 'user_month' and b.name = coalesce(
+    (select o.name from gh_budgets o where o.scope = 'user_month' and o.name = p_user::text),
+    (select a.tier from gh_accounts a where a.user_id = p_user), p_tier)
+$$;
+
+-- How many more attempts the months of users have room for: what a claim asks of those it is about to choose. Users without a budget are left out.
+-- One plan for all calls: planning takes longer than the answer.
+create function gh_user_rooms(p_users uuid[], p_tier text, p_micros bigint) returns table (user_id uuid, n integer)
+language plpgsql stable set plan_cache_mode = 'force_generic_plan' as $$
 begin
-  return query
-  with spent as (
-    select l.user_id, sum(l.cost_usd) as usd from gh_cost_ledger l
-    where l.user_id = any (p_users) and l.at >= v_month and l.kind = 'llm' group by 1
-  ), reserved as (
-    select o.user_id, sum(greatest(o.amount_usd - (select coalesce(sum(l.cost_usd), 0) from gh_cost_ledger l
-                                                   where l.job_id = o.job_id and l.attempt_id = o.attempt_id and l.kind = 'llm'), 0)) as usd
-    from gh_reservations o where o.user_id = any (p_users) and o.settled_at is null group by 1
-  ), account as (
-    select distinct on (g.user_id) g.user_id, g.tier from gh_user_usage g where g.user_id = any (p_users) order by g.user_id, g.period_start desc
-  )
-  select u.id, case when b.limit_usd is null or b.action = 'warn' then 2147483647
-    when coalesce(p_micros, 0) <= 0 then case when b.limit_usd > coalesce(s.usd, 0) then 2147483647 else 0 end
-    else least(2147483647, greatest(0, floor((b.limit_usd - coalesce(s.usd, 0) - coalesce(r.usd, 0)) * 1000000 / p_micros)))::integer end
-  from unnest(p_users) u (id)
-  left join spent s on s.user_id = u.id
-  left join reserved r on r.user_id = u.id
-  left join account a on a.user_id = u.id
-  left join gh_budgets o on o.scope = 'user_month' and o.name = u.id::text
-  left join gh_budgets t on t.scope = 'user_month' and t.name = coalesce(a.tier, p_tier)
-  cross join lateral (select coalesce(o.limit_usd, t.limit_usd) as limit_usd, coalesce(o.action, t.action) as action) b;
+  return query select p.id, gh_room(u.limit_usd, u.spent_usd, u.reserved_usd, p_micros)
+  from unnest(p_users) p (id) cross join lateral gh_user_budget(p.id, p_tier) u where u.action <> 'warn';
 end $$;
 
--- Reserves for a live attempt: {ok: true}, or {ok: false, scope, action, remaining_usd}. Asking again is harmless.
-create function gh_budget_reserve(p_attempt uuid, p_micros bigint) returns jsonb language plpgsql set search_path = public, pg_temp as $$
-declare
-  a gh_job_attempts;
-  b record;
-begin
-  select * into strict a from gh_job_attempts where id = p_attempt;
-  -- One at a time for whatever the attempt shares, in one order, before anything is counted.
-  if exists (select 1 from gh_budgets where scope = 'global_day') then
-    perform pg_advisory_xact_lock(hashtextextended('gh_budget:*', 0));
-  end if;
-  if exists (select 1 from gh_budgets where scope = 'tier_day' and name = a.tier) then
-    perform pg_advisory_xact_lock(hashtextextended('gh_budget:' || a.tier, 0));
-  end if;
-  perform pg_advisory_xact_lock(hashtextextended('gh_budget:' || a.user_id, 0));
-  if exists (select 1 from gh_reservations where attempt_id = a.id) then
-    return jsonb_build_object('ok', true);
-  end if;
-  select * into b from gh_budget_use(a.user_id, a.tier) u
-  where u.action <> 'warn' and u.limit_usd - u.spent_usd - u.reserved_usd < p_micros / 1000000.0
-  order by u.limit_usd - u.spent_usd - u.reserved_usd limit 1;
-  if found then
-    return jsonb_build_object('ok', false, 'scope', b.scope, 'action', b.action,
-      'remaining_usd', greatest(0, b.limit_usd - b.spent_usd - b.reserved_usd));
-  end if;
-  insert into gh_reservations (attempt_id, job_id, user_id, tier, amount_usd) values (a.id, a.job_id, a.user_id, a.tier, p_micros / 1000000.0);
-  return jsonb_build_object('ok', true);
-end $$;
+-- The budgets of the day that count for a tier.
+create function gh_day_budgets(p_tier text) returns table (scope text, name text, action text, limit_usd numeric, spent_usd numeric, reserved_usd numeric)
+language sql stable as $$
+  select b.scope, b.name, b.action, b.limit_usd,
+    (select coalesce(sum(d.usd), 0) from gh_day_spending d
+     where d.day = (now() at time zone 'utc')::date and (b.scope = 'global_day' or d.tier = p_tier)),
+    (select coalesce(sum(gh_reserved(a.id, a.job_id, a.budget_micros)), 0) from gh_job_attempts a
+     where a.state in ('claimed', 'launching', 'running') and (b.scope = 'global_day' or a.tier = p_tier))
+  from gh_budgets b where (b.scope = 'global_day' and b.name = '*') or (b.scope = 'tier_day' and b.name = p_tier)
+$$;
 
--- Fails the due jobs whose budget is spent and blocks, in the contract's words; how many. Money that is only reserved is waited for:
--- it may come back. Looks at the first 200 of a tier, as a claim does.
+-- All budgets that count for a user's job of a tier.
+create function gh_budget_use(p_user uuid, p_tier text) returns table (scope text, name text, action text, limit_usd numeric, spent_usd numeric, reserved_usd numeric)
+language sql stable as $$
+  select 'user_month', u.* from gh_user_budget(p_user, p_tier) u union all select d.* from gh_day_budgets(p_tier) d
+$$;
+
+-- Sees to the jobs of a tier that a claim passed over for want of money; how many it failed. Those whose budget blocks and is spent are failed
+-- in the contract's words, at most 500 at once; money that is only reserved is waited for, it may come back. Users who have room again are let go.
 create function gh_budget_refuse(p_tier text, p_micros bigint) returns integer language plpgsql set search_path = public, pg_temp as $$
 declare v_count integer;
 begin
-  with due as materialized (
-    select j.id, j.user_id from gh_automation_jobs j
+  if not exists (select 1 from gh_budget_holds where tier = p_tier) and not exists (select 1 from gh_budgets where scope <> 'user_month' and action = 'block') then
+    return 0;
+  end if;
+  delete from gh_budget_holds h
+  where h.tier = p_tier and not exists (
+    select 1 from gh_user_budget(h.user_id, p_tier) u where u.action <> 'warn' and gh_room(u.limit_usd, u.spent_usd, u.reserved_usd, p_micros) = 0);
+  with day as materialized (
+    select d.scope, d.limit_usd - d.spent_usd as left_usd from gh_day_budgets(p_tier) d
+    where d.action = 'block' and d.limit_usd - d.spent_usd < greatest(p_micros, 1) / 1000000.0 order by 2 limit 1
+  ), month as materialized (
+    select h.user_id, u.limit_usd - u.spent_usd as left_usd from gh_budget_holds h cross join lateral gh_user_budget(h.user_id, p_tier) u
+    where h.tier = p_tier and u.action = 'block' and u.limit_usd - u.spent_usd < greatest(p_micros, 1) / 1000000.0
+  ), over as materialized (
+    select j.id, d.scope, d.left_usd from day d cross join lateral (
+      select x.id from gh_automation_jobs x where x.tier = p_tier and x.status in ('pending', 'queued') and x.worker_id is null
+      order by x.priority, x.created_at limit 500) j
+    union all
+    select j.id, 'user_month', m.left_usd from month m join gh_automation_jobs j on j.user_id = m.user_id and j.status in ('pending', 'queued')
+    where not exists (select 1 from day)
+  ), due as (
+    select j.id, o.scope, o.left_usd from over o join gh_automation_jobs j on j.id = o.id
     where j.tier = p_tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
       and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
-    order by j.priority, j.created_at limit 200 for update skip locked
-  ), spent as (
-    select d.user_id, min(u.limit_usd - u.spent_usd) as left_usd, min(u.scope) as scope
-    from (select r.user_id from gh_budget_rooms(array(select distinct user_id from due), p_tier, p_micros) r where r.room = 0) d
-    cross join lateral gh_budget_use(d.user_id, p_tier) u
-    where u.action = 'block' and u.limit_usd - u.spent_usd < greatest(p_micros, 1) / 1000000.0
-    group by d.user_id
+    limit 500 for update of j skip locked
   ), refused as (
     update gh_automation_jobs j set status = 'failed', completed_at = now(), error_code = 'budget_exceeded',
-      status_message = x.message, error_details = jsonb_build_object('message', x.message, 'scope', s.scope)
-    from due d join spent s on s.user_id = d.user_id
+      status_message = x.message, error_details = jsonb_build_object('message', x.message, 'scope', d.scope)
+    from due d
     cross join lateral (select format('Insufficient %s budget. Remaining: $%s, task requires: $%s',
-      case s.scope when 'user_month' then 'monthly' else 'daily' end, round(greatest(s.left_usd, 0), 2), round(p_micros / 1000000.0, 2))) x (message)
-    where j.id = d.id returning j.id, x.message, s.scope
+      case d.scope when 'user_month' then 'monthly' else 'daily' end, round(greatest(d.left_usd, 0), 2), round(p_micros / 1000000.0, 2))) x (message)
+    where j.id = d.id returning j.id, x.message, d.scope
   ), told as (
     insert into gh_job_events (job_id, event_type, message, metadata, actor)
     select r.id, 'job_failed', r.message, jsonb_build_object('error_code', 'budget_exceeded', 'error_message', r.message, 'scope', r.scope, 'final', true), 'system'
@@ -166,34 +161,46 @@ begin
   return v_count;
 end $$;
 
--- How full each budget is; per user only those who spent or reserved something this month.
+-- How full each budget is; per user only those who spent something this month or have a live attempt. In sets: there may be many users.
 create view gh_cost_budgets as
+  with spent as (
+    select l.user_id, max(l.tier) as tier, sum(l.cost_usd) as usd from gh_cost_ledger l
+    where l.kind = 'llm' and l.user_id is not null and l.at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc' group by 1
+  ), open as (
+    select a.user_id, max(a.tier) as tier, sum(greatest(coalesce(a.budget_micros, 0) / 1000000.0 - s.usd, 0)) as usd from gh_job_attempts a
+    cross join lateral (select coalesce(sum(l.cost_usd), 0) as usd from gh_cost_ledger l
+                        where l.job_id = a.job_id and l.attempt_id = a.id and l.kind = 'llm') s
+    where a.state in ('claimed', 'launching', 'running') group by 1
+  ), user_month as (
+    select b.name, s.user_id, b.action, b.limit_usd, s.spent_usd, s.reserved_usd
+    from (select user_id, coalesce(spent.tier, open.tier) as tier, coalesce(spent.usd, 0) as spent_usd, coalesce(open.usd, 0) as reserved_usd
+          from spent full join open using (user_id)) s
+    left join gh_accounts c on c.user_id = s.user_id
+    left join gh_budgets o on o.scope = 'user_month' and o.name = s.user_id::text
+    join gh_budgets b on b.scope = 'user_month' and b.name = coalesce(o.name, c.tier, s.tier)
+  )
   select x.scope, x.name, x.user_id, x.action, x.limit_usd, x.spent_usd, x.reserved_usd,
     round((x.spent_usd + x.reserved_usd) / nullif(x.limit_usd, 0), 4) as used_ratio,
     case when x.spent_usd + x.reserved_usd >= x.limit_usd then 100 when x.spent_usd + x.reserved_usd >= x.limit_usd * 0.8 then 80
          when x.spent_usd + x.reserved_usd >= x.limit_usd * 0.5 then 50 else 0 end as level
   from (
-    select u.*, w.user_id from (
-      select y.user_id, max(y.tier) as tier from (
-        select l.user_id, l.tier from gh_cost_ledger l
-        where l.kind = 'llm' and l.user_id is not null and l.at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc'
-        union
-        select r.user_id, r.tier from gh_reservations r where r.settled_at is null
-      ) y group by 1
-    ) w cross join lateral gh_budget_use(w.user_id, w.tier) u where u.scope = 'user_month'
+    select 'user_month' as scope, m.name, m.user_id, m.action, m.limit_usd, m.spent_usd, m.reserved_usd from user_month m
     union all
-    select u.*, null from gh_budgets b cross join lateral gh_budget_use(null, b.name) u where b.scope <> 'user_month' and u.scope = b.scope and u.name = b.name
+    select d.scope, d.name, null, d.action, d.limit_usd, d.spent_usd, d.reserved_usd
+    from gh_budgets b cross join lateral gh_day_budgets(b.name) d where b.scope <> 'user_month' and d.scope = b.scope and d.name = b.name
   ) x;
 
 alter table gh_budgets enable row level security;
-alter table gh_reservations enable row level security;
-revoke all on gh_budgets, gh_reservations, gh_cost_budgets from public, anon, authenticated, gh_runner;
-grant all on gh_budgets, gh_reservations to service_role;
+alter table gh_budget_holds enable row level security;
+alter table gh_day_spending enable row level security;
+revoke all on gh_budgets, gh_budget_holds, gh_day_spending, gh_cost_budgets from public, anon, authenticated, gh_runner;
+grant all on gh_budgets, gh_budget_holds, gh_day_spending to service_role;
 grant select on gh_cost_budgets to gh_finance, service_role;
 create policy gh_service_all on gh_budgets for all to service_role using (true) with check (true);
-create policy gh_service_all on gh_reservations for all to service_role using (true) with check (true);
-revoke all on function gh_settle_reservation(), gh_budget_use(uuid, text), gh_budget_room(uuid, text, bigint), gh_budget_rooms(uuid[], text, bigint), gh_budget_reserve(uuid, bigint),
-  gh_budget_refuse(text, bigint) from public, anon, authenticated, gh_runner;
+create policy gh_service_all on gh_budget_holds for all to service_role using (true) with check (true);
+create policy gh_service_all on gh_day_spending for all to service_role using (true) with check (true);
+revoke all on function gh_release_hold(), gh_add_to_day(), gh_reserved(uuid, uuid, bigint), gh_room(numeric, numeric, numeric, bigint), gh_user_budget(uuid, text), gh_user_rooms(uuid[], text, bigint), gh_day_budgets(text),
+  gh_budget_use(uuid, text), gh_budget_refuse(text, bigint) from public, anon, authenticated, gh_runner;
 -- Within the view it is called with the reader's rights, and must read what the reader may not.
-alter function gh_budget_use(uuid, text) security definer;
-grant execute on function gh_budget_use(uuid, text) to gh_finance, service_role;
+alter function gh_day_budgets(text) security definer set search_path = public, pg_temp;
+grant execute on function gh_day_budgets(text) to gh_finance, service_role;

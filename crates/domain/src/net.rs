@@ -2,9 +2,58 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::{Host, Url};
+
 /// Names that only mean something inside a network of one's own.
 const PRIVATE_SUFFIXES: [&str; 9] =
     ["localhost", "local", "internal", "localdomain", "home.arpa", "flycast", "vm", "intranet", "lan"];
+
+/// How far an address that a caller chose may lead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Into the public internet only.
+    #[default]
+    Public,
+    /// Into private networks too: the development switch `GH_ALLOW_PRIVATE_NET`.
+    Anything,
+}
+
+/// Why an address may not be visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It is no address of the web.
+    #[error("is not an http or https URL")]
+    NotWeb,
+    /// It leads into a private network.
+    #[error("is not public")]
+    NotPublic,
+}
+
+/// Reads an address that a caller chose.
+///
+/// It sees the text: a host written out in numbers is judged here for good, a name only by itself. Whoever connects judges what
+/// the name resolves to, on the addresses that are connected to ([`all_public`]).
+///
+/// # Errors
+/// When it is neither http nor https, names no host, or leads further than `reach`.
+pub fn web_address(text: &str, reach: Reach) -> Result<Url, Unfit> {
+    let url = Url::parse(text).map_err(|_| Unfit::NotWeb)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Unfit::NotWeb);
+    }
+    let public = match url.host() {
+        Some(Host::Domain(name)) => !is_private_name(name),
+        Some(Host::Ipv4(address)) => is_public_v4(address),
+        Some(Host::Ipv6(address)) => is_public_v6(address),
+        None => return Err(Unfit::NotWeb),
+    };
+    if public || reach == Reach::Anything { Ok(url) } else { Err(Unfit::NotPublic) }
+}
+
+/// Whether all addresses a name resolved to are within reach: one private address among public ones spoils it.
+pub fn all_public(addresses: &[IpAddr], reach: Reach) -> bool {
+    reach == Reach::Anything || addresses.iter().copied().all(is_public)
+}
 
 /// Whether a host name is one that never leaves a private network, whatever it resolves to.
 pub fn is_private_name(name: &str) -> bool {
@@ -121,6 +170,76 @@ mod tests {
         ] {
             assert!(is_public(text.parse().expect("an address")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_private_address_is_refused_however_it_is_written() {
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "10.1.2.3",
+            "192.168.0.1",
+            "172.16.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "0x7f.1",
+            "0177.0.0.1",
+            "127.1",
+            "2130706433",
+            "%31%32%37.0.0.1",
+            "１２７.0.0.1",
+            "user:pass@127.0.0.1",
+            "[::1]",
+            "[::]",
+            "[fdaa::3]",
+            "[fe80::1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::a00:1]",
+            "[2002:0a00:0001::]",
+            "metadata.google.internal",
+            "_api.internal:4280",
+            "gh.flycast",
+            "top1.nearest.of.x.internal",
+            "100.64.0.1",
+        ] {
+            let text = format!("http://{host}/latest");
+            assert_eq!(web_address(&text, Reach::Public), Err(Unfit::NotPublic), "{text}");
+            assert!(web_address(&text, Reach::Anything).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_are_taken() {
+        for text in [
+            "javascript:alert(1)",
+            "ftp://a.example/x",
+            "file:///etc/passwd",
+            "//a.example",
+            "a.example",
+            "http://",
+            "",
+        ] {
+            assert_eq!(web_address(text, Reach::Anything), Err(Unfit::NotWeb), "{text}");
+        }
+        for text in [
+            "https://boards.greenhouse.io/acme/jobs/1",
+            "https://valet.example/hook?token=x",
+            "http://93.184.216.34/",
+            "https://[2606:4700::1111]/",
+            "https://internal.example.com",
+            "https://localhost.example.com",
+        ] {
+            assert!(web_address(text, Reach::Public).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_private_address_among_public_ones_is_too_many() {
+        let [public, private] = ["93.184.216.34", "10.0.0.1"].map(|text| text.parse().expect("an address"));
+        assert!(all_public(&[public], Reach::Public) && !all_public(&[public, private], Reach::Public));
+        assert!(all_public(&[public, private], Reach::Anything));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Machine {
     pub host_status: Option<String>,
     /// When it was last looked at.
     pub seen_at: Option<DateTime<Utc>>,
+    /// Since when it was looked for by name and not found.
+    pub absent_since: Option<DateTime<Utc>>,
     /// When its row was written.
     pub intent_at: DateTime<Utc>,
     /// When the last create call was sent.

@@ -31,6 +31,8 @@ pub enum Resumed {
     Going(JobStatus),
     /// It does not wait, it is in this status.
     Refused(JobStatus),
+    /// Its machine is gone and its form may have been sent, so that no other can do it; it is in this status.
+    Sent(JobStatus),
     /// Another machine waits now than when the answer was sealed: try again.
     Changed,
     /// The answer has data, and no key is configured to hand it over.
@@ -98,6 +100,7 @@ pub async fn resume(
     Ok(match reply.map(|reply| reply.0) {
         None => Resumed::NotFound,
         Some(Reply { status: Some(status), .. }) => Resumed::Going(status),
+        Some(Reply { refused: Some(status), sent: true, .. }) => Resumed::Sent(status),
         Some(Reply { refused: Some(status), .. }) => Resumed::Refused(status),
         Some(_) => Resumed::Changed,
     })
@@ -107,6 +110,8 @@ pub async fn resume(
 struct Reply {
     status: Option<JobStatus>,
     refused: Option<JobStatus>,
+    #[serde(default)]
+    sent: bool,
 }
 
 /// The attempt whose machine waits with the job, if one does.

@@ -21,7 +21,7 @@ pub async fn world(db: &Db) -> Result<World> {
     let mut connection = db.pool.acquire().await?;
     let now = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
     let machines: Vec<Machine> = sqlx::query_as(
-        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.seen, m.host_status, m.seen_at,
+        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.seen, m.host_status, m.seen_at, m.absent_since,
                 m.intent_at, m.posted_at, m.posts, m.outcome, m.assigned_at, m.retired_at, m.stop_sent_at, m.destroy_sent_at,
                 m.exited_at, m.exit_code, m.oom, a.state, a.end_class, a.boot_deadline, a.hard_deadline, a.ended_at, h.beat_at
          from gh_machines m
@@ -121,6 +121,9 @@ pub async fn not_created(db: &Db, machine: Uuid, outcome: &str, regions: Option<
 
 /// Notes the machine that a create call made or met, and moves its attempt to `launching`.
 ///
+/// When the row has a machine already (an earlier call made one, whose runner has called meanwhile), that one stays and
+/// the new one is taken in as an orphan: it is destroyed and paid for.
+///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn created(
@@ -131,13 +134,22 @@ pub async fn created(
     outcome: &str,
 ) -> Result<()> {
     sqlx::query(
-        "with m as (update gh_machines set fly_id = $2, region = coalesce($3, region), outcome = $4 where id = $1 returning attempt_id)
+        "with m as (
+           update gh_machines set fly_id = coalesce(fly_id, $2), outcome = $4,
+             region = case when coalesce(fly_id, $2) = $2 then coalesce($3, region) else region end
+           where id = $1 returning *
+         ), orphan as (
+           insert into gh_machines (id, kind, app, name, fly_id, tier, guest, image, regions, region, posted_at, retired_at)
+           select $5, 'orphan', app, name, $2, tier, guest, image, regions, $3, now(), now() from m where fly_id <> $2
+           on conflict do nothing
+         )
          update gh_job_attempts a set state = 'launching', launched_at = now() from m where a.id = m.attempt_id and a.state = 'claimed'",
     )
     .bind(machine)
     .bind(fly_id)
     .bind(region)
     .bind(outcome)
+    .bind(Uuid::now_v7())
     .execute(&db.pool)
     .await?;
     Ok(())
@@ -191,7 +203,9 @@ pub async fn seen(db: &Db, machine: Uuid, sighting: &Sighting) -> Result<()> {
 /// When the database cannot be reached.
 pub async fn looked_up(db: &Db, machine: Uuid, fly_id: Option<&str>) -> Result<()> {
     sqlx::query(
-        "update gh_machines set fly_id = coalesce($2, fly_id), seen = case when $2 is null then 'absent' end, seen_at = now() where id = $1",
+        "update gh_machines set fly_id = coalesce(fly_id, $2), seen = case when $2 is null then 'absent' end, seen_at = now(),
+           absent_since = case when $2 is null then coalesce(absent_since, now()) end
+         where id = $1",
     )
     .bind(machine)
     .bind(fly_id)
@@ -327,13 +341,13 @@ pub async fn freeze(db: &Db, app: &str, seconds: i32) -> Result<()> {
     Ok(())
 }
 
-/// Takes one create token of an app, for a repeated call; `false` when there is none now.
+/// Takes one token of an app for a call that Fly limits by app; `false` when there is none now. Each `kind` has a bucket of its own.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn take_token(db: &Db, app: &crate::dispatch::App) -> Result<bool> {
-    let got: i32 = sqlx::query_scalar("select gh_rate_take('create:' || $1, 1, $2::numeric, $3::numeric)")
-        .bind(&app.app)
+pub async fn take_token(db: &Db, kind: &str, app: &crate::dispatch::App) -> Result<bool> {
+    let got: i32 = sqlx::query_scalar("select gh_rate_take($1, 1, $2::numeric, $3::numeric)")
+        .bind(format!("{kind}:{}", app.app))
         .bind(app.rate)
         .bind(app.burst)
         .fetch_one(&db.pool)
@@ -342,15 +356,34 @@ pub async fn take_token(db: &Db, app: &crate::dispatch::App) -> Result<bool> {
     Ok(got == 1)
 }
 
-/// Which of these names the database knows.
+/// Notes that a machine was looked at, and nothing new came of it.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn known(db: &Db, names: &[String]) -> Result<Vec<String>> {
-    Ok(sqlx::query_scalar("select name from gh_machines where name = any ($1)")
-        .bind(names)
-        .fetch_all(&db.pool)
-        .await?)
+pub async fn looked_at(db: &Db, machine: Uuid) -> Result<()> {
+    sqlx::query("update gh_machines set seen_at = now() where id = $1")
+        .bind(machine)
+        .execute(&db.pool)
+        .await?;
+    Ok(())
+}
+
+/// Which of these machines, each a name and Fly's id, the database looks after or has paid for; their ids.
+/// A row that was closed without one of Fly's ids knows no machine.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn known(db: &Db, machines: &[(&str, &str)]) -> Result<Vec<String>> {
+    let (names, ids): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
+    Ok(sqlx::query_scalar(
+        "select x.fly_id from unnest($1::text[], $2::text[]) as x (name, fly_id)
+         where exists (select 1 from gh_machines m where m.fly_id = x.fly_id)
+            or exists (select 1 from gh_machines m where m.name = x.name and m.kind <> 'orphan' and m.closed_at is null)",
+    )
+    .bind(names)
+    .bind(ids)
+    .fetch_all(&db.pool)
+    .await?)
 }
 
 /// A machine that is ours by its metadata and that no row knows.

@@ -5,13 +5,17 @@ use domain::money::MicroUsd;
 
 use crate::{Db, Result};
 
-/// How many jobs are under way, and how many of those give no sign of life.
+/// How many jobs are under way and how many ended, and of each how many should not look like that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Pulse {
     /// Jobs in status `running`.
     pub running: i64,
     /// Of those, the ones whose last heartbeat is older than two minutes, which is when the reaper acts.
     pub stale: i64,
+    /// Jobs that ended in the last hour, cancelled ones left out.
+    pub ended: i64,
+    /// Of those, the ones that failed because no model answered.
+    pub without_model: i64,
 }
 
 /// Reads the pulse.
@@ -23,7 +27,12 @@ pub async fn read(db: &Db) -> Result<Pulse> {
         "select count(*) as running,
             count(*) filter (
                 where coalesce(last_heartbeat, started_at, updated_at) < now() - interval '120 seconds'
-            ) as stale
+            ) as stale,
+            (select count(*) from gh_automation_jobs
+             where status in ('completed', 'failed') and completed_at > now() - interval '1 hour') as ended,
+            (select count(*) from gh_automation_jobs
+             where status in ('completed', 'failed') and completed_at > now() - interval '1 hour'
+                and error_code = 'model_unavailable') as without_model
         from gh_automation_jobs where status = 'running'",
     )
     .fetch_one(&db.pool)
@@ -86,7 +95,7 @@ pub async fn totals(db: &Db) -> Result<Totals> {
                         and coalesce(scheduled_at, created_at) <= now()) as waiting_since
             from gh_automation_jobs
         ) jobs, (
-            select count(*) filter (where sku like '%:input') as llm_calls,
+            select count(*) filter (where sku like '%:input' and corrects is null) as llm_calls,
                 coalesce(sum(quantity) filter (where sku like '%:input' or sku like '%:cached'), 0)::bigint
                     as llm_input_tokens,
                 coalesce(sum(quantity) filter (where sku like '%:output' or sku like '%:reasoning'), 0)::bigint

@@ -65,6 +65,17 @@ impl Sealer {
         Ok(self)
     }
 
+    /// The number of the key that seals.
+    pub const fn current(&self) -> u16 {
+        self.current
+    }
+
+    /// Whether the current key sealed this.
+    pub fn is_current(&self, sealed: &[u8]) -> bool {
+        let [high, low] = self.current.to_be_bytes();
+        sealed.starts_with(&[VERSION, high, low])
+    }
+
     /// Seals `plain` so that it opens only together with `belongs_to`.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub struct JobSpending {
 pub struct Month {
     /// The tier of the account.
     pub tier: String,
+    /// What the user may spend on models; `None`: no budget is set.
+    pub budget: Option<MicroUsd>,
     /// On models.
     pub cost: MicroUsd,
     /// Jobs asked for.
@@ -59,8 +61,8 @@ pub async fn of_user(db: &Db, user: UserId) -> Result<Month> {
             where u.user_id = $1 and u.period_start = month.first
         )
         select
-            coalesce((select u.tier from gh_user_usage u where u.user_id = $1 order by u.period_start desc limit 1),
-                'free') as tier,
+            coalesce((select a.tier from gh_accounts a where a.user_id = $1), 'free') as tier,
+            (select round(b.limit_usd * 1000000)::bigint from gh_user_budget($1, 'free') b) as budget,
             greatest(
                 (select round(coalesce(sum(l.cost_usd), 0) * 1000000) from gh_cost_ledger l
                  where l.user_id = $1 and l.at >= month.first and l.kind = 'llm'),

@@ -36,6 +36,7 @@ pub(crate) fn hash(token: &SecretString) -> Vec<u8> {
     Sha256::digest(token.expose_secret().as_bytes()).to_vec()
 }
 
-fn belongs_to(owner: Uuid) -> Vec<u8> {
+/// What the sealed token of `owner` is bound to.
+pub(crate) fn belongs_to(owner: Uuid) -> Vec<u8> {
     format!("token:{owner}").into_bytes()
 }

@@ -20,9 +20,11 @@ pub struct Sample {
 pub async fn fleet(db: &Db) -> Result<Vec<Sample>> {
     let samples = sqlx::query_as(
         "with live as materialized (
-           select coalesce(tier, 'free') as tier, status, worker_id is null and coalesce(scheduled_at, created_at) <= now() as due,
+           select coalesce(j.tier, 'free') as tier, status, worker_id is null and coalesce(scheduled_at, created_at) <= now()
+               and h.user_id is null as due, -- who has no money waits for that, and budgets have alerts of their own
              coalesce(scheduled_at, created_at) as since, coalesce(last_heartbeat, started_at, updated_at) as beat
-           from gh_automation_jobs where status in ('pending', 'queued', 'running', 'paused', 'needs_human', 'awaiting_review')
+           from gh_automation_jobs j left join gh_budget_holds h on h.tier = j.tier and h.user_id = j.user_id
+           where status in ('pending', 'queued', 'running', 'paused', 'needs_human', 'awaiting_review')
          ), hour as materialized (
            select status, error_code, llm_cost_cents, extract(epoch from completed_at - started_at) as seconds
            from gh_automation_jobs where status in ('completed', 'failed') and completed_at > now() - interval '1 hour'
@@ -66,6 +68,8 @@ pub async fn fleet(db: &Db) -> Result<Vec<Sample>> {
            union all select 'gh_callbacks_parked', '', count(*)::float8 from gh_outbox where parked_at is not null and delivered_at is null
            union all select 'gh_cost_usd_total', format('kind=\"%s\",tier=\"%s\"', kind, coalesce(tier, 'none')), coalesce(sum(cost_usd), 0)::float8
              from gh_cost_ledger group by kind, tier
+           union all select 'gh_cost_usd_today', '', today_usd::float8 from gh_cost_usual
+           union all select 'gh_cost_usd_usual_day', '', usual_usd::float8 from gh_cost_usual
            union all select 'gh_cost_lines_unpriced', '', count(*)::float8 from gh_cost_ledger l
              where l.unit_price is null and l.corrects is null and not exists (select 1 from gh_cost_ledger c where c.corrects = l.id)
            union all select 'gh_budget_used_ratio', format('scope=\"%s\"', scope), coalesce(max(used_ratio), 0)::float8 from gh_cost_budgets group by scope

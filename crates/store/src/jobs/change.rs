@@ -27,6 +27,8 @@ pub enum Retry {
     Pending(i32),
     /// Its status does not allow it.
     Refused(JobStatus),
+    /// Its form may have been sent: the permit to submit was used, and is given once per job.
+    Sent(JobStatus),
     /// There is no such job in this scope.
     NotFound,
 }
@@ -72,9 +74,10 @@ pub async fn cancel(db: &Db, scope: Scope, id: JobId) -> Result<Cancellation> {
 /// # Errors
 /// When the database cannot be reached.
 pub async fn retry(db: &Db, scope: Scope, id: JobId) -> Result<Retry> {
-    let found: Option<(JobStatus, Option<i32>)> = sqlx::query_as(
+    let found: Option<(JobStatus, bool, Option<i32>)> = sqlx::query_as(
         "with job as (
-            select id, status from gh_automation_jobs
+            select id, status, exists (select 1 from gh_permits p where p.job_id = gh_automation_jobs.id) as sent
+            from gh_automation_jobs
             where id = $1 and ($2::uuid is null or user_id = $2)
             for update
         ), done as (
@@ -84,18 +87,21 @@ pub async fn retry(db: &Db, scope: Scope, id: JobId) -> Result<Retry> {
                 last_heartbeat = null, scheduled_at = null, interaction_type = null, interaction_data = null,
                 paused_at = null, placement_failures = 0, crash_count = 0
             from job
-            where j.id = job.id and job.status in ('failed', 'cancelled', 'needs_human')
+            where j.id = job.id and job.status in ('failed', 'cancelled', 'needs_human') and not job.sent
             returning j.retry_count
         )
-        select job.status, done.retry_count from job left join done on true",
+        select job.status, job.sent, done.retry_count from job left join done on true",
     )
     .bind(id)
     .bind(scope.user())
     .fetch_optional(&db.pool)
     .await?;
     Ok(match found {
-        Some((_, Some(count))) => Retry::Pending(count),
-        Some((status, None)) => Retry::Refused(status),
+        Some((_, _, Some(count))) => Retry::Pending(count),
+        Some((status @ (JobStatus::Failed | JobStatus::Cancelled | JobStatus::NeedsHuman), true, None)) => {
+            Retry::Sent(status)
+        }
+        Some((status, _, None)) => Retry::Refused(status),
         None => Retry::NotFound,
     })
 }

@@ -216,9 +216,7 @@ async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Writt
                 resume_ref, target_worker_id, coalesce(execution_mode, 'auto'), coalesce(worker_affinity, 'preferred'),
                 traceparent,
                 -- A user's tier is the account's, whatever the body says; a service's word is taken by the table's trigger.
-                case when not $2 then coalesce((
-                    select u.tier from gh_user_usage u where u.user_id = new.user_id order by u.period_start desc limit 1
-                ), 'free') end
+                case when not $2 then coalesce((select a.tier from gh_accounts a where a.user_id = new.user_id), 'free') end
             from jsonb_to_recordset($1) as new (
                 id uuid, user_id uuid, created_by text, job_type text, target_url text, task_description text,
                 input_data jsonb, priority integer, scheduled_at timestamptz, max_retries integer,

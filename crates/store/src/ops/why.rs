@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::attempt::AttemptState;
 use domain::id::{AttemptId, JobId, UserId};
 use domain::job::JobStatus;
+use domain::money::MicroUsd;
 use domain::tier::Tiers;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
@@ -21,6 +22,8 @@ pub struct Facts {
     pub live: Option<Live>,
     /// Others that count when it is its turn.
     pub line: Line,
+    /// The budget that has no room for it, the emptiest of several.
+    pub budget: Option<Spent>,
     /// Who leads, and until when.
     pub leader: Option<Leader>,
     /// Fly's limits, one per app.
@@ -90,6 +93,23 @@ pub struct Line {
     pub ready: i64,
 }
 
+/// A budget without room for one more attempt.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Spent {
+    /// `user_month`, `tier_day` or `global_day`.
+    pub scope: String,
+    /// `defer` or `block`.
+    pub action: String,
+    /// The most that may be spent.
+    pub limit: MicroUsd,
+    /// What was.
+    pub spent: MicroUsd,
+    /// What live attempts may still spend.
+    pub reserved: MicroUsd,
+    /// What the job may spend.
+    pub wanted: MicroUsd,
+}
+
 /// The lease.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Leader {
@@ -126,6 +146,18 @@ pub async fn facts(db: &Db, job: JobId, tiers: &Tiers, limit: (f64, f64)) -> Res
     let live = live(&mut transaction, job.id).await?;
     let per_user = tiers.get(&job.tier).map_or(i32::MAX, |tier| tier.per_user);
     let line = line(&mut transaction, &job, per_user).await?;
+    let wanted = tiers.get(&job.tier).map_or(0, |tier| tier.budget_micros);
+    let budget = sqlx::query_as(
+        "select scope, action, round(limit_usd * 1000000)::bigint as limit, round(spent_usd * 1000000)::bigint as spent,
+           round(reserved_usd * 1000000)::bigint as reserved, $3::bigint as wanted
+         from gh_budget_use($1, $2) where action <> 'warn' and gh_room(limit_usd, spent_usd, reserved_usd, $3) = 0
+         order by limit_usd - spent_usd - reserved_usd limit 1",
+    )
+    .bind(job.user_id)
+    .bind(&job.tier)
+    .bind(wanted)
+    .fetch_optional(&mut *transaction)
+    .await?;
     let leader = leader(&mut transaction).await?;
     let rates = sqlx::query_as(
         "select substr(bucket, 8) as app, case when frozen_until > clock_timestamp() then frozen_until end as frozen_until,
@@ -137,7 +169,7 @@ pub async fn facts(db: &Db, job: JobId, tiers: &Tiers, limit: (f64, f64)) -> Res
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Some(Facts { now, job, live, line, leader, rates }))
+    Ok(Some(Facts { now, job, live, line, budget, leader, rates }))
 }
 
 /// The lease, held or not; `None` before any dispatcher has led.

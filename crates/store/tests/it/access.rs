@@ -105,6 +105,92 @@ async fn a_user_sees_only_own_jobs_and_decides_nothing_the_system_decides() {
 }
 
 #[tokio::test]
+async fn where_a_callback_goes_can_be_read_by_no_user_however_it_was_written() {
+    let world = World::new().await;
+    let me = domain::id::UserId::new();
+    let address = "https://valet.example/hook?token=the-service-key";
+    // As VALET inserts a job, and as it adds the ids of its queue a moment later.
+    sqlx::query(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, input_data, status, callback_url, metadata)
+         values ($1, 'apply', 'https://example.com', '{}', 'queued', $2, jsonb_build_object('source', 'valet', 'callback_url', $2))",
+    )
+    .bind(me.0)
+    .bind(address)
+    .execute(&mut world.sql().await)
+    .await
+    .expect("VALET's insert");
+    sqlx::query("update gh_automation_jobs set metadata = jsonb_build_object('source', 'valet', 'callback_url', $1::text, 'pgBossJobId', 'x')")
+        .bind(address)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("VALET's update");
+    let kept: (String, serde_json::Value) =
+        sqlx::query_as("select callback_url, metadata from gh_automation_jobs")
+            .fetch_one(&mut world.sql().await)
+            .await
+            .expect("the row");
+    assert_eq!(kept, (address.to_owned(), json!({"source": "valet", "pgBossJobId": "x"})));
+
+    let mut connection = world.sql().await;
+    sqlx::query("select set_config('request.jwt.claims', $1, false)")
+        .bind(json!({"sub": me}).to_string())
+        .execute(&mut connection)
+        .await
+        .expect("claims");
+    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    // What the front end selects (deployment strategy, 5.4).
+    let row: (uuid::Uuid, String, Option<String>) = sqlx::query_as(
+        "select id, status, result_summary from (select id, status, status_message, started_at, completed_at, result_summary from gh_automation_jobs) x",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .expect("the six columns");
+    assert_eq!(row.1, "queued");
+    // Realtime sends a user the published columns that has_column_privilege allows.
+    let sent: Vec<String> = sqlx::query_scalar(
+        "select a.attname::text from pg_publication_tables t
+         join pg_attribute a on a.attrelid = 'gh_automation_jobs'::regclass and a.attname = any (t.attnames)
+         where t.pubname = 'supabase_realtime' and t.tablename = 'gh_automation_jobs'
+           and has_column_privilege('authenticated', a.attrelid, a.attnum, 'select')",
+    )
+    .fetch_all(&mut world.sql().await)
+    .await
+    .expect("columns");
+    assert!(!sent.contains(&"callback_url".to_owned()));
+    for column in [
+        "id",
+        "user_id",
+        "status",
+        "status_message",
+        "started_at",
+        "completed_at",
+        "result_summary",
+        "metadata",
+        "interaction_type",
+    ] {
+        assert!(sent.iter().any(|sent| sent == column), "{column}");
+    }
+    let all = format!("select to_jsonb(x)::text from (select {} from gh_automation_jobs) x", sent.join(", "));
+    let shown: String = sqlx::query_scalar(sqlx::AssertSqlSafe(all))
+        .fetch_one(&mut connection)
+        .await
+        .expect("the rest of the row");
+    assert!(shown.contains("pgBossJobId") && !shown.contains("the-service-key"), "{shown}");
+    for refused in [
+        "select callback_url from gh_automation_jobs",
+        "select * from gh_automation_jobs",
+        "select to_jsonb(j) from gh_automation_jobs j",
+        "select id from gh_automation_jobs where callback_url like '%token=a%'",
+        "select id from gh_automation_jobs order by callback_url",
+        "select url from gh_outbox",
+    ] {
+        let error =
+            sqlx::raw_sql(sqlx::AssertSqlSafe(refused)).execute(&mut connection).await.expect_err(refused);
+        assert!(error.to_string().contains("permission denied"), "{refused}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn the_ledger_can_only_grow() {
     let world = World::new().await;
     world.execute("insert into gh_cost_ledger (kind, provider, sku, quantity, unit, source, dedup) values ('llm', 'p', 's', 1, 'token', 'test', '1')").await;

@@ -105,7 +105,8 @@ async fn every_way_to_sum_gives_the_same_total() {
         assert_eq!(text(&world, view).await, ledger, "{view}");
     }
     assert_eq!(
-        text(&world, "select string_agg(end_class || ':' || attempts, ',') from gh_cost_wasted").await,
+        text(&world, "select string_agg(distinct end_class || ':' || attempts, ',') from gh_cost_wasted")
+            .await,
         "final:1"
     );
     assert_eq!(text(&world, "select string_agg(overhead, ',') from gh_cost_overhead").await, "lost_race");
@@ -225,12 +226,19 @@ async fn a_users_month_counts_each_job_once_and_each_line_once() {
 }
 
 #[tokio::test]
-async fn a_user_without_an_account_gets_none_by_spending() {
+async fn what_a_user_without_an_account_spends_is_counted_and_gives_them_none() {
     let world = World::new().await;
     let (_, _, runner) = run(&world, UserId::new()).await;
     runner.usage(&call("1", 4000, 1000)).await.expect("answered");
     runner.finish(&json!({"class": "completed"})).await.expect("answered");
-    assert_eq!(world.count("select count(*) from gh_user_usage").await, 0);
+    let month = text(
+        &world,
+        "select concat_ws('/', tier, tier_from, round(total_cost_usd::numeric, 6), total_input_tokens, total_output_tokens, job_count)
+         from gh_user_usage",
+    )
+    .await;
+    assert_eq!(month, "free/usage/0.001200/4000/1000/1");
+    assert_eq!(world.count("select count(*) from gh_accounts").await, 0);
 }
 
 #[tokio::test]
