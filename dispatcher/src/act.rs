@@ -22,6 +22,7 @@ pub use breaker::Breaker;
 pub use regions::Regions;
 pub use sweep::Suspects;
 
+use crate::metrics::Metrics;
 use crate::plan::{Action, Upkeep};
 
 /// What actions work with.
@@ -44,6 +45,8 @@ pub struct Engine {
     pub regions: Regions,
     /// Machines that nobody knows, and since when.
     pub suspects: Suspects,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 /// What an action is carried out with: the row it is about, and what was in force when it was decided.
@@ -65,9 +68,23 @@ pub enum ActError {
     /// Fly.
     #[error(transparent)]
     Fly(#[from] fly::Error),
+    /// Fly's limit leaves no room for the call at this moment.
+    #[error("Fly's limit is used up for now")]
+    Later,
 }
 
 impl Engine {
+    /// Takes the room that Fly's limit for an app leaves for a call of this kind. Creates and lists have a bucket each.
+    ///
+    /// # Errors
+    /// [`ActError::Later`] when there is none now, or when the database did not answer.
+    async fn may_call(&self, kind: &str, app: &str) -> Result<(), ActError> {
+        match self.apps.iter().find(|known| known.app == app) {
+            Some(app) if !store::machines::take_token(&self.db, kind, app).await? => Err(ActError::Later),
+            _ => Ok(()), // or an app of an earlier configuration: nobody else calls it
+        }
+    }
+
     /// Carries out `action`.
     ///
     /// # Errors
@@ -88,7 +105,7 @@ impl Engine {
                 store::pool::retire(&self.db, *id).await?;
                 Ok(())
             }
-            (Action::Bill(id), _) => Ok(store::machines::bill(&self.db, *id).await?),
+            (Action::Bill(_), Some(machine)) => self.bill(machine).await,
             (Action::Close(_, verdict), _) => {
                 let why = Why {
                     code: verdict.code,
@@ -97,6 +114,7 @@ impl Engine {
                 };
                 let status =
                     store::machines::close_attempt(&self.db, verdict.attempt, verdict.class, &why).await?;
+                self.metrics.closed(verdict.class.as_str());
                 tracing::warn!(attempt.id = %verdict.attempt, class = verdict.class.as_str(), job.status = status, "{}", verdict.message);
                 Ok(())
             }
@@ -121,6 +139,10 @@ impl Engine {
                 let expired = store::upkeep::expire(&self.db).await?;
                 if expired > 0 {
                     tracing::info!(expired, "jobs set aside: they could not start in their time");
+                }
+                let refused = store::upkeep::refuse(&self.db, &case.tiers).await?;
+                if refused > 0 {
+                    tracing::warn!(refused, "jobs failed: their budget is spent");
                 }
                 let unanswered = store::upkeep::expire_pauses(&self.db).await?;
                 if unanswered > 0 {

@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use guard::{Names, Reach};
+pub use domain::net::Reach;
+pub use guard::Names;
 pub use schedule::{GIVE_UP, wait_after};
 pub use send::SetupError;
 

@@ -1,4 +1,4 @@
-//! `GET /health`: 200 while looks succeed, 503 when the last good one is too old.
+//! `GET /health`: 200 while looks succeed, 503 when the last good one is too old; and `GET /metrics`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
 
 /// A look takes milliseconds and is made at least every five seconds.
 const STALE: Duration = Duration::from_secs(30);
@@ -51,14 +53,14 @@ impl Pulse {
 }
 
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, pulse: Pulse, stop: CancellationToken) {
+pub async fn serve(listener: TcpListener, pulse: Pulse, metrics: Metrics, stop: CancellationToken) {
     loop {
         let accepted =
             tokio::select! { accepted = listener.accept() => accepted, () = stop.cancelled() => return };
         let Ok((stream, _)) = accepted else { continue };
-        let pulse = pulse.clone();
+        let (pulse, metrics) = (pulse.clone(), metrics.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, pulse.clone()));
+            let service = service_fn(move |request| answer(request, pulse.clone(), metrics.clone()));
             let mut server = hyper::server::conn::http1::Builder::new();
             server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5)).keep_alive(false);
             if let Err(error) = server.serve_connection(TokioIo::new(stream), service).await {
@@ -69,7 +71,12 @@ pub async fn serve(listener: TcpListener, pulse: Pulse, stop: CancellationToken)
 }
 
 #[expect(clippy::unused_async, reason = "the service wants a future")]
-async fn answer(request: Request<Incoming>, pulse: Pulse) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(
+    request: Request<Incoming>,
+    pulse: Pulse,
+    metrics: Metrics,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut kind = "application/json";
     let (status, body) = match (request.uri().path(), pulse.age()) {
         ("/health", Some(age)) if age < STALE => {
             (StatusCode::OK, format!("{{\"status\":\"ok\",\"last_look_ms\":{}}}", age.as_millis()))
@@ -78,12 +85,14 @@ async fn answer(request: Request<Incoming>, pulse: Pulse) -> Result<Response<Ful
             let age = age.map_or("null".into(), |age| age.as_millis().to_string());
             (StatusCode::SERVICE_UNAVAILABLE, format!("{{\"status\":\"unhealthy\",\"last_look_ms\":{age}}}"))
         }
+        ("/metrics", _) => {
+            kind = "text/plain; version=0.0.4; charset=utf-8";
+            (StatusCode::OK, metrics.text())
+        }
         _ => (StatusCode::NOT_FOUND, "{\"error\":\"not_found\"}".into()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static(kind));
     Ok(response)
 }

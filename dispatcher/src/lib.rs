@@ -9,6 +9,7 @@ pub mod callbacks;
 pub mod config;
 pub mod cron;
 pub mod health;
+pub mod metrics;
 pub mod plan;
 pub mod run;
 pub mod serve;

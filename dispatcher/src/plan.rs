@@ -69,6 +69,27 @@ impl Upkeep {
 }
 
 impl Action {
+    /// Its name, for counting.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Post(_) => "post",
+            Self::Start(_) => "start",
+            Self::MissPool(_) => "miss_pool",
+            Self::Refill(_) => "refill",
+            Self::Retire(_) => "retire",
+            Self::Find(_) => "find",
+            Self::Observe(_) => "observe",
+            Self::Stop(_) => "stop",
+            Self::Destroy(_) => "destroy",
+            Self::Close(..) => "close",
+            Self::Bill(_) => "bill",
+            Self::Scale(_) => "scale",
+            Self::Quiet(..) => "quiet",
+            Self::Upkeep(_) => "upkeep",
+        }
+    }
+
     /// What the action is about: while one is under way, no other is begun for the same. None for the claim.
     pub fn subject(&self) -> Option<Uuid> {
         match self {

@@ -15,8 +15,8 @@ use crate::{cron, health, wake};
 
 /// Fly's slowest create calls measured took 2.5 s; a call that takes longer than this has an unknown outcome.
 const FLY_TIMEOUT: Duration = Duration::from_secs(20);
-/// Of the database's connections; one more listens, and one is the callbacks'.
-const CONNECTIONS: u32 = 4;
+/// Connections of the actions. One more is the loop's own, one listens, and one is the callbacks'.
+const CONNECTIONS: u32 = 3;
 
 /// Dispatches until a signal.
 ///
@@ -29,6 +29,8 @@ pub async fn run() -> anyhow::Result<()> {
     let stop = boot::shutdown()?;
     let db = Db::open(&config.database_url, "ghosthands-dispatcher", CONNECTIONS)?;
     let base_url = config.fly_url.parse().context("FLY_API_HOSTNAME is no address")?;
+    // However many actions wait for a connection, the lease is renewed and jobs are taken.
+    let own = Db::open(&config.database_url, "ghosthands-dispatcher", 1)?;
     let fly = fly::Client::new(fly::Config { base_url, token: config.fly_token, timeout: FLY_TIMEOUT })?;
 
     let signals = Signals::default();
@@ -38,11 +40,11 @@ pub async fn run() -> anyhow::Result<()> {
             Ok(listener) => listener,
             Err(_) => TcpListener::bind(("0.0.0.0", port)).await.context("binding GH_DISPATCHER_PORT")?,
         };
-        tokio::spawn(health::serve(listener, signals.pulse.clone(), stop.clone()));
+        tokio::spawn(health::serve(listener, signals.pulse.clone(), signals.metrics.clone(), stop.clone()));
     }
     // Of its own, so that it can note what arrived while the rest is closed already.
     let courier = Courier::new(Db::open(&config.database_url, "ghosthands-callbacks", 1)?, config.callbacks)?;
-    tokio::spawn(wake::listen(config.database_url, signals.bell.clone(), wake::SILENCE, stop.clone()));
+    tokio::spawn(wake::listen(config.database_url, signals.clone(), wake::SILENCE, stop.clone()));
     tokio::spawn(wake::ping(db.clone(), stop.clone()));
     let _schedule = cron::start(&signals.bell, &signals.due).await.context("starting the schedule")?;
 
@@ -56,11 +58,13 @@ pub async fn run() -> anyhow::Result<()> {
         breaker: Breaker::default(),
         regions: Regions::default(),
         suspects: Suspects::default(),
+        metrics: signals.metrics.clone(),
     };
     let holder = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
     tracing::info!(holder, image = engine.image, "ready");
     let telling = courier.run(signals.bell.clone(), stop.clone());
-    let dispatcher = Dispatcher::new(engine, Source::new(config.tiers_file, config.tiers), holder, signals);
+    let dispatcher =
+        Dispatcher::new(engine, own, Source::new(config.tiers_file, config.tiers), holder, signals);
     tokio::join!(dispatcher.run(stop), telling);
     Ok(())
 }

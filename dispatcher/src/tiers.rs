@@ -1,16 +1,19 @@
 //! The tiers in force: the embedded file, or one that is read again when it changes.
 
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use domain::tier::Tiers;
+use sha2::{Digest as _, Sha256};
 
 /// Where the tiers come from, and what they are now.
 pub struct Source {
     path: Option<PathBuf>,
     changed: Option<SystemTime>,
     tiers: Arc<Tiers>,
+    hash: String,
 }
 
 /// What a look at the file found.
@@ -28,12 +31,24 @@ impl Source {
     /// The tiers of a start, which must be right.
     pub fn new(path: Option<PathBuf>, tiers: Tiers) -> Self {
         let changed = path.as_ref().and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
-        Self { path, changed, tiers: Arc::new(tiers) }
+        let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
+        let hash = sha256(text.as_deref().unwrap_or(domain::tier::DEFAULT));
+        Self { path, changed, tiers: Arc::new(tiers), hash }
     }
 
     /// The tiers in force.
     pub fn tiers(&self) -> &Arc<Tiers> {
         &self.tiers
+    }
+
+    /// The file, unless it is the one this program was built with.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The sha256 of the file in force, as `sha256sum` prints it.
+    pub fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Looks whether the file changed, and takes it if it is right.
@@ -45,15 +60,28 @@ impl Source {
         }
         self.changed = changed;
         let read = std::fs::read_to_string(path).map_err(|error| error.to_string());
-        match read.and_then(|text| Tiers::parse(&text).map_err(|error| error.to_string())) {
-            Ok(tiers) if tiers == *self.tiers => Reload::Same,
-            Ok(tiers) => {
+        let parsed = read.and_then(|text| {
+            Tiers::parse(&text).map(|tiers| (tiers, sha256(&text))).map_err(|error| error.to_string())
+        });
+        match parsed {
+            Ok((tiers, hash)) => {
+                self.hash = hash;
+                if tiers == *self.tiers {
+                    return Reload::Same;
+                }
                 self.tiers = Arc::new(tiers);
                 Reload::Taken
             }
             Err(why) => Reload::Refused(format!("{}: {why}", path.display())),
         }
     }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hash, byte| {
+        let _ = write!(hash, "{byte:02x}");
+        hash
+    })
 }
 
 #[cfg(test)]
@@ -76,6 +104,8 @@ mod tests {
         touch(&domain::tier::DEFAULT.replacen("memory_mb = 2048", "memory_mb = 4096", 1), 1);
         assert_eq!(source.reload(), Reload::Taken);
         assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
+        let hash = source.hash().to_owned();
+        assert_ne!(hash, sha256(domain::tier::DEFAULT));
 
         touch("[tiers.free]\nguest = 3", 2);
         assert!(
@@ -83,5 +113,6 @@ mod tests {
         );
         assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
         assert_eq!(source.reload(), Reload::Same, "said once");
+        assert_eq!(source.hash(), hash, "the refused file is not the one in force");
     }
 }

@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::run::Signals;
+
 /// The channels of the migrations, and our own.
 const CHANNELS: [&str; 3] = ["gh_job_created", "gh_attempt_ended", PING];
 const PING: &str = "gh_dispatcher_ping";
@@ -48,12 +50,13 @@ impl Bell {
 /// Listens until `stop`, on a connection of its own that is rebuilt after every error and after `silence`.
 ///
 /// After each (re)connection the bell rings: what was said meanwhile was not heard.
-pub async fn listen(url: SecretString, bell: Bell, silence: Duration, stop: CancellationToken) {
+pub async fn listen(url: SecretString, signals: Signals, silence: Duration, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let lost = tokio::select! {
-            lost = hear(&url, &bell, silence) => lost,
+            lost = hear(&url, &signals, silence) => lost,
             () = stop.cancelled() => return,
         };
+        signals.metrics.listens(false);
         if let Err(error) = lost {
             tracing::warn!(error = %boot::chain(&error), "listening failed; the poll goes on");
         }
@@ -61,14 +64,15 @@ pub async fn listen(url: SecretString, bell: Bell, silence: Duration, stop: Canc
     }
 }
 
-async fn hear(url: &SecretString, bell: &Bell, silence: Duration) -> store::Result<()> {
+async fn hear(url: &SecretString, signals: &Signals, silence: Duration) -> store::Result<()> {
     let mut listener = Listener::open(url, "ghosthands-dispatcher-listen", &CHANNELS).await?;
     tracing::debug!("listening");
-    bell.ring();
+    signals.metrics.listens(true);
+    signals.bell.ring();
     loop {
         match timeout(silence, listener.next()).await {
             Ok(Ok(Some(notice))) if notice.channel == PING => {}
-            Ok(Ok(Some(_))) => bell.ring(),
+            Ok(Ok(Some(_))) => signals.bell.ring(),
             Ok(Ok(None)) => return Ok(()),
             Ok(Err(error)) => return Err(error),
             Err(_) => {

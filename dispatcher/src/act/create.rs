@@ -12,6 +12,7 @@ use fly::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use store::machines::{self, Intent, Why};
+use uuid::Uuid;
 
 use super::regions::without;
 use super::{ActError, Engine};
@@ -19,7 +20,7 @@ use super::{ActError, Engine};
 /// The metadata by which an attempt's machine is found.
 const ATTEMPT: &str = "gh_attempt";
 /// The same for a machine of the pool, which has no attempt when it is made.
-const MACHINE: &str = "gh_machine";
+pub(super) const MACHINE: &str = "gh_machine";
 /// How often a full host is answered with the same region; each try may meet another host.
 const HOSTS: i32 = 3;
 
@@ -39,6 +40,7 @@ impl Engine {
                     tier = intent.tier,
                     "machine made"
                 );
+                self.metrics.create("created");
                 self.mend().await?;
                 Ok(machines::created(&self.db, intent.id, &made.id, region_of(&made), "created").await?)
             }
@@ -48,11 +50,7 @@ impl Engine {
 
     /// Repeats the create call of a row, by the same name.
     pub(super) async fn post_again(&self, machine: &Machine) -> Result<(), ActError> {
-        if let Some(app) = self.apps.iter().find(|app| app.app == machine.app)
-            && !machines::take_token(&self.db, app).await?
-        {
-            return Ok(()); // too fast; the next look tries again
-        }
+        self.may_call("create", &machine.app).await?;
         let (intent, token) = machines::posting(&self.db, machine.id, &self.sealer).await?;
         tracing::info!(
             machine.name = intent.name,
@@ -64,6 +62,7 @@ impl Engine {
 
     /// Looks for the machine of a row by its metadata, destroyed ones included.
     pub(super) async fn find(&self, machine: &Machine) -> Result<(), ActError> {
+        self.may_call("list", &machine.app).await?;
         let key = if machine.kind == MachineKind::Pool { MACHINE } else { ATTEMPT };
         let filter = ListMachines {
             scope: Scope::IncludingDeleted,
@@ -80,17 +79,17 @@ impl Engine {
             Next::Adopt(fly_id) => return self.adopt(intent, fly_id).await,
             Next::UnknownOutcome => {
                 tracing::warn!(machine.name = intent.name, error = %error, "no word whether the machine was made; asking again by the same name");
-                machines::not_created(db, id, "unknown", None).await?;
+                self.note(id, "unknown", None).await?;
             }
             Next::SameRegionAgain if intent.posts + 1 < HOSTS => {
-                machines::not_created(db, id, "host_full", None).await?;
+                self.note(id, "host_full", None).await?;
             }
             Next::SameRegionAgain | Next::NextRegion(_) => {
                 self.regions.close(region);
                 match without(&intent.regions, region) {
                     Some(rest) => {
                         tracing::warn!(machine.name = intent.name, region, error = %error, "region full; trying the next");
-                        machines::not_created(db, id, "region_full", Some(&rest)).await?;
+                        self.note(id, "region_full", Some(&rest)).await?;
                     }
                     None => {
                         self.give_up(
@@ -105,7 +104,7 @@ impl Engine {
             Next::BackOff { retry_after } => {
                 let seconds = retry_after.unwrap_or(Duration::from_secs(1)).as_secs().clamp(1, 30);
                 machines::freeze(db, &intent.app, i32::try_from(seconds).unwrap_or(30)).await?;
-                machines::not_created(db, id, "rate_limited", None).await?;
+                self.note(id, "rate_limited", None).await?;
             }
             Next::Breaker(cause) => {
                 tracing::error!(machine.name = intent.name, ?cause, error = %error, "nothing can be started until somebody sees to this");
@@ -135,6 +134,12 @@ impl Engine {
         Ok(())
     }
 
+    /// Notes that a create call made no machine we know of; `regions` is what is left to try.
+    async fn note(&self, id: Uuid, outcome: &'static str, regions: Option<&str>) -> Result<(), ActError> {
+        self.metrics.create(outcome);
+        Ok(machines::not_created(&self.db, id, outcome, regions).await?)
+    }
+
     /// A create call succeeded: whatever the breaker was open for is over.
     async fn mend(&self) -> Result<(), ActError> {
         if self.breaker.reset() {
@@ -145,7 +150,7 @@ impl Engine {
     }
 
     async fn give_up(&self, intent: &Intent, class: EndClass, why: &str) -> Result<(), ActError> {
-        machines::not_created(&self.db, intent.id, "refused", None).await?;
+        self.note(intent.id, "refused", None).await?;
         match intent.attempt {
             Some(attempt) => {
                 machines::close_attempt(&self.db, attempt, class, &Why { message: why, ..Why::default() })
@@ -168,6 +173,7 @@ impl Engine {
                     machine.id = fly_id,
                     "machine adopted: an earlier call had made it"
                 );
+                self.metrics.create("adopted");
                 machines::created(&self.db, intent.id, fly_id, region_of(&found), "adopted").await?;
             }
             other => {
@@ -177,7 +183,7 @@ impl Engine {
                     ?other,
                     "the name is held by a machine that cannot be used yet"
                 );
-                machines::not_created(&self.db, intent.id, "name_held", None).await?;
+                self.note(intent.id, "name_held", None).await?;
             }
         }
         Ok(())

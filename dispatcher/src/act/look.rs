@@ -1,10 +1,15 @@
 //! Looks at a machine, stops it, orders it away.
 
+use chrono::TimeDelta;
 use domain::world::Machine;
-use fly::{Delete, HostStatus, Stop, Stopped};
+use fly::{Delete, HostStatus, ListMachines, Scope, Stop, Stopped};
 use store::machines::{self, Sighting};
 
+use super::create::MACHINE;
 use super::{ActError, Engine};
+
+/// Fly remembers a destroyed machine for up to 48 h. One that does not show in its lists after this long is paid for all the same.
+const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
 
 impl Engine {
     pub(super) async fn observe(&self, machine: &Machine) -> Result<(), ActError> {
@@ -45,6 +50,34 @@ impl Engine {
             );
         }
         Ok(machines::seen(&self.db, machine.id, &sighting).await?)
+    }
+
+    /// Pays for a gone machine. When its create call was repeated, an earlier call may have made another one that came and
+    /// went unseen: Fly is asked first, until a list shows this one and so may be believed.
+    pub(super) async fn bill(&self, machine: &Machine) -> Result<(), ActError> {
+        if let Some(fly_id) = machine.fly_id.as_deref().filter(|_| machine.posts > 1) {
+            self.may_call("list", &machine.app).await?;
+            let filter = ListMachines {
+                scope: Scope::IncludingDeleted,
+                ..ListMachines::with_metadata(MACHINE, machine.id.to_string())
+            };
+            let found = self.fly.list(&machine.app, &filter).await;
+            // The next look is not at once, whatever came of this one.
+            machines::looked_at(&self.db, machine.id).await?;
+            let found = found?;
+            let listed = found.iter().any(|found| found.id == fly_id);
+            let forgotten = machine
+                .seen_at
+                .zip(machine.exited_at.or(machine.ended_at))
+                .is_some_and(|(seen, ended)| seen - ended > FORGOTTEN);
+            if !listed && !forgotten {
+                return Ok(());
+            }
+            for other in found.iter().filter(|found| found.id != fly_id && found.name == machine.name) {
+                self.take_in(&machine.app, other).await?;
+            }
+        }
+        Ok(machines::bill(&self.db, machine.id).await?)
     }
 
     pub(super) async fn stop(&self, machine: &Machine) -> Result<(), ActError> {

@@ -68,38 +68,44 @@ impl Engine {
                 }
             }
         }
-        let names: Vec<String> = found.iter().map(|(_, machine)| machine.name.clone()).collect();
-        let known = machines::known(&self.db, &names).await?;
-        let unknown: Vec<_> = found.iter().filter(|(_, machine)| !known.contains(&machine.name)).collect();
+        let named: Vec<(&str, &str)> =
+            found.iter().map(|(_, machine)| (machine.name.as_str(), machine.id.as_str())).collect();
+        let known = machines::known(&self.db, &named).await?;
+        let unknown: Vec<_> = found.iter().filter(|(_, machine)| !known.contains(&machine.id)).collect();
         let orphans = self.suspects.settle(&unknown.iter().map(|(_, machine)| machine).collect::<Vec<_>>());
         for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
-            tracing::warn!(
-                machine.id = machine.id,
-                machine.name = machine.name,
-                "an orphan: ours, and unknown to the database"
-            );
-            let config = machine.config.as_ref().or(machine.incomplete_config.as_ref());
-            let guest = config.and_then(|config| config.guest.as_ref());
-            let guest = Guest {
-                cpu_kind: if guest.is_some_and(|guest| guest.cpu_kind == "performance") {
-                    CpuKind::Performance
-                } else {
-                    CpuKind::Shared
-                },
-                cpus: guest.map_or(1, |guest| guest.cpus),
-                memory_mb: guest.map_or(256, |guest| guest.memory_mb),
-            };
-            let orphan = Orphan {
-                app,
-                name: &machine.name,
-                fly_id: &machine.id,
-                region: &machine.region,
-                tier: machine.metadata("gh_tier").unwrap_or("free"),
-                guest: &guest,
-                image: config.map_or("", |config| config.image.as_str()),
-            };
-            machines::take_in(&self.db, &orphan).await?;
+            self.take_in(app, machine).await?;
         }
         Ok(store::notices::set(&self.db, "foreign_machines", &json!(foreign)).await?)
+    }
+
+    /// Takes in a machine that no row knows, so that it is destroyed and paid for.
+    pub(super) async fn take_in(&self, app: &str, machine: &fly::Machine) -> Result<(), ActError> {
+        tracing::warn!(
+            machine.id = machine.id,
+            machine.name = machine.name,
+            "an orphan: ours, and unknown to the database"
+        );
+        let config = machine.config.as_ref().or(machine.incomplete_config.as_ref());
+        let guest = config.and_then(|config| config.guest.as_ref());
+        let guest = Guest {
+            cpu_kind: if guest.is_some_and(|guest| guest.cpu_kind == "performance") {
+                CpuKind::Performance
+            } else {
+                CpuKind::Shared
+            },
+            cpus: guest.map_or(1, |guest| guest.cpus),
+            memory_mb: guest.map_or(256, |guest| guest.memory_mb),
+        };
+        let orphan = Orphan {
+            app,
+            name: &machine.name,
+            fly_id: &machine.id,
+            region: &machine.region,
+            tier: machine.metadata("gh_tier").unwrap_or("free"),
+            guest: &guest,
+            image: config.map_or("", |config| config.image.as_str()),
+        };
+        Ok(machines::take_in(&self.db, &orphan).await?)
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use domain::net::{Reach, web_address};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +12,7 @@ use store::outbox::Delivery;
 use url::Url;
 
 use super::Settings;
-use super::guard::{Guard, NotPublic, Reach, check};
+use super::guard::{Guard, NotPublic};
 use super::sign::Signer;
 
 /// The contract's.
@@ -81,7 +82,8 @@ impl Sender {
 
     /// Where the callback goes, or why it goes nowhere.
     pub(super) fn target(&self, delivery: &Delivery) -> Result<Target, String> {
-        let url = check(delivery.url.expose_secret(), self.reach)?;
+        let url = web_address(delivery.url.expose_secret(), self.reach)
+            .map_err(|unfit| format!("its address {unfit}"))?;
         let name = url.host_str().unwrap_or_default().to_ascii_lowercase();
         let host = url.port().map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
         Ok(Target { url, host })

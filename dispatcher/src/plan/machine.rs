@@ -24,6 +24,10 @@ const LINGER: TimeDelta = TimeDelta::seconds(60);
 const GRACE: TimeDelta = TimeDelta::seconds(35);
 /// A create call may still come true this long after it was sent.
 const MAY_APPEAR: TimeDelta = TimeDelta::seconds(60);
+/// How long a machine must have been missing from lists, at four looks, to be taken for never made: one list may be empty or old.
+const ABSENT: TimeDelta = TimeDelta::seconds(30);
+/// Between two lists for the same machine before it is paid for.
+const LISTS: TimeDelta = TimeDelta::seconds(2);
 /// How long a pool machine may take to start; then its attempt gets a machine of its own.
 const POOL_START: TimeDelta = TimeDelta::seconds(10);
 /// Between two orders to destroy the same machine.
@@ -37,7 +41,9 @@ pub(super) struct Next {
 pub(super) fn plan(machine: &Machine, now: DateTime<Utc>, tiers: &Tiers, own: &Own) -> Next {
     let since = |at: Option<DateTime<Utc>>| at.map_or(TimeDelta::MAX, |at| now - at);
     if machine.is_gone() && machine.live_attempt().is_none() && !machine.waits_in_pool() {
-        return act(Action::Bill(machine.id));
+        // A repeated create call costs a list before the bill, and lists are not for free.
+        let pause = if machine.posts > 1 { LISTS } else { TimeDelta::zero() };
+        return if since(machine.seen_at) >= pause { act(Action::Bill(machine.id)) } else { wait(1) };
     }
     match machine.live_attempt() {
         Some((attempt, state)) => live(machine, attempt, state, now, tiers, own),
@@ -139,7 +145,7 @@ fn waiting(machine: &Machine, now: DateTime<Utc>, own: &Own) -> Next {
 /// A machine whose attempt has ended: see it gone, then bill it.
 fn over(machine: &Machine, now: DateTime<Utc>, since: impl Fn(Option<DateTime<Utc>>) -> TimeDelta) -> Next {
     if machine.fly_id.is_none() {
-        let absent = machine.seen.as_deref() == Some("absent");
+        let absent = machine.absent_since.is_some_and(|at| now - at >= ABSENT);
         return if absent && since(machine.posted_at) > MAY_APPEAR {
             act(Action::Bill(machine.id))
         } else {

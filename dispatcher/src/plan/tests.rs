@@ -32,6 +32,7 @@ fn machine(state: Option<AttemptState>) -> Machine {
         seen: Some("started".into()),
         host_status: None,
         seen_at: ago(0),
+        absent_since: None,
         intent_at: ago(10).expect("a time"),
         posted_at: ago(10),
         assigned_at: None,
@@ -227,10 +228,28 @@ fn a_machine_gets_the_one_thing_its_state_asks_for() {
                 fly_id: None,
                 seen: Some("absent".into()),
                 seen_at: ago(11),
+                absent_since: ago(31),
                 posted_at: ago(61),
                 ..ended("placement", 30)
             },
             vec![Action::Bill(id)],
+        ),
+        (
+            "but not after one list, which may be empty or old",
+            Machine {
+                fly_id: None,
+                seen: Some("absent".into()),
+                seen_at: ago(11),
+                absent_since: ago(11),
+                posted_at: ago(61),
+                ..ended("placement", 30)
+            },
+            vec![Action::Find(id)],
+        ),
+        (
+            "a gone machine whose call was repeated is looked for in a list before it is paid for, not at every look",
+            Machine { posts: 2, seen: Some("destroyed".into()), seen_at: ago(1), ..ended("final", 3) },
+            vec![],
         ),
     ];
     for (rule, machine, expected) in rows {

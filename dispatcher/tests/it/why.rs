@@ -124,6 +124,53 @@ async fn a_user_with_all_their_jobs_running_is_told_the_cap() {
 }
 
 #[tokio::test]
+async fn a_job_without_money_says_which_budget_and_what_becomes_of_it() {
+    let world = World::new().await;
+    let job = world.insert(UserId::new(), "pro").await;
+    let budget = |scope: &str, limit: &str, action: &str| {
+        format!(
+            "delete from gh_budgets; insert into gh_budgets (scope, name, limit_usd, action) values ('{scope}', {}, {limit}, '{action}')",
+            match scope {
+                "global_day" => "'*'",
+                _ => "'pro'",
+            }
+        )
+    };
+    for (scope, limit, action, words) in [
+        (
+            "user_month",
+            "0.5",
+            "block",
+            "its user's budget of the month has no room: $0.000000 of $0.500000 is spent",
+        ),
+        ("user_month", "0.5", "block", "`budget_exceeded`"),
+        ("tier_day", "0.5", "defer", "tier pro's budget of the day has no room"),
+        ("global_day", "0.9", "defer", "it waits for the next day"),
+    ] {
+        world.execute(&budget(scope, limit, action)).await;
+        let answer = why(&world, job, "no_budget").await;
+        assert!(answer["sentence"].as_str().expect("text").to_lowercase().contains(words), "{answer:#}");
+        assert_eq!(
+            (&answer["details"]["wanted"], &answer["details"]["scope"]),
+            (&json!(1_000_000), &json!(scope))
+        );
+    }
+    world.execute(&budget("user_month", "1.5", "block")).await;
+    why(&world, job, "due").await;
+    world.execute("insert into gh_automation_jobs (user_id, job_type, target_url, input_data) select user_id, job_type, target_url, input_data from gh_automation_jobs").await;
+    assert_eq!(world.claim(5).await.len(), 1);
+    let waiting: uuid::Uuid = world
+        .text("select id::text from gh_automation_jobs where worker_id is null")
+        .await
+        .parse()
+        .expect("a uuid");
+    says(
+        &why(&world, JobId(waiting), "no_budget").await,
+        "$1.000000 is reserved, the job may need $1.000000; it starts when enough of the reserved comes back",
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_would_pass_its_users_cap_in_line_is_told_so_before() {
     let world = World::new().await;
     world.execute("update gh_capacity set capacity = 20").await;

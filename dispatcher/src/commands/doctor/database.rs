@@ -1,5 +1,6 @@
 //! The checks of the database: reachable, of this version, unhurt, and heard.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -63,6 +64,7 @@ pub async fn checks(settings: &Settings, config: Option<&Config>) -> Vec<Check> 
     checks.push(indexes(&db).await);
     checks.push(runner_role(&db).await);
     checks.push(leader(&db).await);
+    checks.push(tiers_in_force(&db).await);
     checks.push(waiting(&db).await);
     checks.push(paused(&db).await);
     checks.push(breaker(&db).await);
@@ -238,6 +240,32 @@ async fn leader(db: &Db) -> Check {
         }
         Ok(None) => Check::fail("leader", "no dispatcher has ever led this database", "start a dispatcher"),
         Err(error) => unread("leader", &error),
+    }
+}
+
+async fn tiers_in_force(db: &Db) -> Check {
+    let running = match store::dispatchers::running(db).await {
+        Ok(running) => running,
+        Err(error) => return unread("dispatchers", &error),
+    };
+    let hashes: BTreeSet<&str> = running.iter().map(|running| running.tiers_hash.as_str()).collect();
+    let each = running.iter().map(|running| {
+        let hash = running.tiers_hash.get(..12).unwrap_or_default();
+        format!(
+            "{} by tiers {hash} ({})",
+            running.holder,
+            running.tiers_file.as_deref().unwrap_or("built in")
+        )
+    });
+    let each = each.collect::<Vec<_>>().join(", ");
+    match hashes.len() {
+        0 => Check::ok("dispatchers", "none has told of itself in the last minute"),
+        1 => Check::ok("dispatchers", each),
+        _ => Check::warn(
+            "dispatchers",
+            format!("they go by different tiers: {each}"),
+            "give all the same file; its sha256 is what `sha256sum` says",
+        ),
     }
 }
 

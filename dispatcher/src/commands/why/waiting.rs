@@ -31,6 +31,7 @@ pub fn explain(facts: &Facts, around: &Surroundings) -> Answer {
         .or_else(|| paused(job, around))
         .or_else(|| nobody_leads(facts))
         .or_else(|| breaker(around.breaker))
+        .or_else(|| no_money(facts))
         .or_else(|| full(job, around))
         .or_else(|| user_cap(facts, around))
         .or_else(|| too_fast(facts))
@@ -110,6 +111,29 @@ fn breaker(notice: &Value) -> Option<Answer> {
         notice["message"].as_str().map(|words| format!(": {}", short(words, 300))).unwrap_or_default();
     let sentence = full_stop(format!("No machine can be started until somebody sees to it ({cause}){words}"));
     Some(Answer::new("breaker", sentence, notice.clone()))
+}
+
+fn no_money(facts: &Facts) -> Option<Answer> {
+    let budget = facts.budget.as_ref()?;
+    let (whose, next) = match budget.scope.as_str() {
+        "user_month" => ("Its user's budget of the month".to_owned(), "month"),
+        "tier_day" => (format!("Tier {}'s budget of the day", facts.job.tier), "day"),
+        _ => ("The budget of the day".to_owned(), "day"),
+    };
+    // Spent money does not come back before the next month or day; reserved money may, when attempts end.
+    let is_spent = budget.limit.0 - budget.spent.0 < budget.wanted.0.max(1);
+    let then = match (is_spent, budget.action.as_str()) {
+        (false, _) => "it starts when enough of the reserved comes back".to_owned(),
+        (true, "block") => "it is about to be failed with `budget_exceeded`".to_owned(),
+        (true, _) => format!("it waits for the next {next}"),
+    };
+    let sentence = format!(
+        "{whose} has no room: {} of {} is spent and {} is reserved, the job may need {}; {then}. A change of `gh_budgets` counts at once.",
+        budget.spent, budget.limit, budget.reserved, budget.wanted
+    );
+    let details = json!({ "scope": budget.scope, "action": budget.action, "limit": budget.limit, "spent": budget.spent,
+        "reserved": budget.reserved, "wanted": budget.wanted });
+    Some(Answer::new("no_budget", sentence, details))
 }
 
 fn full(job: &Job, around: &Surroundings) -> Option<Answer> {

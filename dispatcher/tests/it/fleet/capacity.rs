@@ -149,6 +149,9 @@ async fn under_flys_limits_no_call_is_refused_for_being_too_fast() {
     let took = began.elapsed().as_secs_f64();
     let refused = rig.fly.requests().iter().filter(|request| request.status == 429).count();
     assert_eq!(refused, 0);
-    assert!(took < 7.5, "a burst of three, then one a second: five seconds are needed, {took:.1} were taken");
+    assert!(
+        took < 10.0,
+        "a burst of three, then one a second: five seconds are needed, {took:.1} were taken"
+    );
     dispatcher.stop().await;
 }

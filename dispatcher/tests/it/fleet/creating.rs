@@ -198,3 +198,121 @@ async fn a_machine_stuck_in_created_is_given_up_at_its_deadline() {
         running.stop().await;
     }
 }
+
+/// The machines Fly ever made for the only job, and which of them the ledger has.
+async fn made_and_billed(rig: &Rig) -> (usize, i64) {
+    let machines =
+        rig.count("select count(distinct tags ->> 'machine_id') from gh_cost_ledger where unit = 'second'");
+    (rig.made().await, machines.await)
+}
+
+/// The machine that an unanswered call made comes and goes before the call is repeated.
+async fn come_and_gone(rig: &Rig) -> String {
+    let everything = fly::ListMachines::default();
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let found = rig.client().list("runner", &everything).await.expect("a list");
+        if let Some(machine) = found.into_iter().find(|machine| machine.state.as_str() == "started") {
+            return machine.id;
+        }
+        assert!(tokio::time::Instant::now() < until, "the first call made no machine");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_came_and_went_before_its_call_was_repeated_is_paid_for_too() {
+    let rig = with(vec![Rule::always(Call::Create, Fault::CommitThen408).nth(1)]).await;
+    rig.insert("starter").await;
+    let running = rig.start("one");
+    let first = come_and_gone(&rig).await;
+    rig.client().stop("runner", &first, &fly::Stop::default()).await.expect("it dies before its first word");
+    let attempt = rig.launched().await;
+    let runner = rig.run(attempt).await;
+    rig.finish(attempt, &runner).await;
+    rig.until(2, CLOSED).await;
+    assert_eq!(made_and_billed(&rig).await, (2, 2));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeated_call_that_comes_after_the_work_makes_an_orphan_that_is_destroyed_and_paid_for() {
+    let rig = with(vec![
+        Rule::always(Call::Create, Fault::CommitThen408).nth(1),
+        Rule::always(Call::Create, Fault::Delay { ms: 2_000 }).nth(2),
+    ])
+    .await;
+    rig.insert("starter").await;
+    let running = rig.start("one");
+    let first = come_and_gone(&rig).await;
+    rig.until(1, "select count(*) from gh_machines where posts = 2").await;
+    // Its runner calls while the second call is under way.
+    let attempt = domain::id::AttemptId(
+        sqlx::query_scalar("select id from gh_job_attempts")
+            .fetch_one(&mut rig.sql().await)
+            .await
+            .expect("an attempt"),
+    );
+    let token = store::dispatch::token(&rig.db, attempt, &Rig::sealer()).await.expect("a token");
+    let url = rig.database.url_as("gh_runner", crate::world::RUNNER_PASSWORD).into();
+    let mut runner = store::runner::Attempt::new(&url, attempt, token).expect("an address");
+    runner.start(uuid::Uuid::new_v4(), &first).await.expect("answered");
+    rig.finish(attempt, &runner).await;
+    rig.until(2, CLOSED).await;
+    assert_eq!(made_and_billed(&rig).await, (2, 2));
+    let of_the_job = "select tags ->> 'machine_id' from gh_cost_ledger where kind = 'machine'";
+    assert_eq!(rig.text(of_the_job).await, Some(first), "who did the work is the job's");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_machine_that_lists_hid_until_its_row_was_closed_is_still_found_and_destroyed() {
+    let rig = with(vec![
+        Rule::always(Call::Create, Fault::CommitThen408).nth(1),
+        Rule::always(Call::Create, Fault::ResetBeforeCommit),
+        Rule::always(Call::List, Fault::EmptyList),
+    ])
+    .await;
+    rig.insert("starter").await;
+    let running = rig.start("one");
+    rig.until(1, "select count(*) from gh_machines where outcome = 'unknown'").await;
+    rig.execute("update gh_automation_jobs set status = 'cancelled'").await;
+    // The call was sent long ago, and it was looked for again and again.
+    rig.execute("update gh_machines set posted_at = now() - interval '2 minutes'").await;
+    rig.until(1, "select count(*) from gh_machines where seen = 'absent'").await;
+    assert_eq!(rig.count(CLOSED).await, 0, "one empty list proves nothing");
+    rig.execute("update gh_machines set absent_since = now() - interval '1 minute'").await;
+    rig.until(1, CLOSED).await;
+    rig.fly.set_faults(vec![]);
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
+    while rig.count("select count(*) from gh_cost_ledger where tags ->> 'overhead' = 'orphan'").await == 0 {
+        assert!(tokio::time::Instant::now() < until, "the machine was not billed");
+        running.signals.due.note(dispatcher::plan::Upkeep::Sweep);
+        running.signals.bell.ring();
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn many_unanswered_calls_are_looked_for_no_faster_than_fly_allows() {
+    let rig = Rig::new(Wish {
+        faults: vec![Rule::always(Call::Create, Fault::ResetBeforeCommit)],
+        limits: local::Limits::default(),
+        rate: (0.97, 3.0),
+        ..Wish::default()
+    })
+    .await;
+    rig.execute("insert into gh_capacity (tier, capacity) values ('enterprise', 40)").await;
+    for _ in 0..6 {
+        rig.insert("enterprise").await;
+    }
+    let running = rig.start("one");
+    rig.until(6, "select count(*) from gh_machines where outcome = 'unknown'").await;
+    rig.execute("update gh_automation_jobs set status = 'cancelled'").await;
+    rig.until(6, "select count(*) from gh_machines where absent_since is not null").await;
+    let lists = rig.fly.requests();
+    let refused = lists.iter().filter(|request| request.method == "GET" && request.status == 429).count();
+    assert_eq!(refused, 0);
+    running.stop().await;
+}

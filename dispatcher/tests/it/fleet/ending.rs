@@ -112,7 +112,7 @@ async fn a_destroy_that_fly_only_acknowledged_is_not_taken_for_the_end() {
 #[tokio::test]
 async fn memory_that_ran_out_sends_the_job_up_one_tier_when_the_tier_says_so() {
     let tiers = domain::tier::DEFAULT.replacen("[tiers.starter]", "[tiers.starter]\noom_tier = \"pro\"", 1);
-    let faults = vec![Rule::always(Call::Create, Fault::OomAfter { ms: 500 }).times(1)];
+    let faults = vec![Rule::always(Call::Create, Fault::OomAfter { ms: 5_000 }).times(1)];
     let rig = Rig::new(Wish { faults, tiers, ..Wish::default() }).await;
     rig.insert("starter").await;
     let dispatcher = rig.start("one");

@@ -129,6 +129,8 @@ impl Rig {
 
     pub fn start(&self, name: &str) -> Running {
         let url = SecretString::from(self.database.url.clone());
+        let signals = Signals::default();
+        let own = Db::open(&url, "dispatcher", 1).expect("an address");
         let engine = Engine {
             db: Db::open(&url, "dispatcher", 4).expect("an address"),
             fly: self.client(),
@@ -139,12 +141,13 @@ impl Rig {
             breaker: Breaker::new(Duration::from_secs(1)),
             regions: Regions::default(),
             suspects: Suspects::new(Duration::ZERO),
+            metrics: signals.metrics.clone(),
         };
-        let (signals, stop) = (Signals::default(), CancellationToken::new());
-        let listener = tokio::spawn(wake::listen(url, signals.bell.clone(), self.wish.silence, stop.clone()));
+        let stop = CancellationToken::new();
+        let listener = tokio::spawn(wake::listen(url, signals.clone(), self.wish.silence, stop.clone()));
         let tiers =
             Source::new(Some(self.tiers_file.clone()), Tiers::parse(&self.wish.tiers).expect("valid tiers"));
-        let dispatcher = Dispatcher::new(engine, tiers, name.into(), signals.clone());
+        let dispatcher = Dispatcher::new(engine, own, tiers, name.into(), signals.clone());
         Running { signals, task: tokio::spawn(dispatcher.run(stop.clone())), stop, listener }
     }
 

@@ -27,14 +27,16 @@ async fn a_listener_that_was_cut_or_went_silent_listens_again() {
         let dispatcher = rig.start("one");
         let listening = "select count(*) from pg_stat_activity where application_name = 'ghosthands-dispatcher-listen' and datname = current_database()";
         rig.until(1, listening).await;
-        let before = rig.text(&listening.replace("count(*)", "pid::text")).await;
+        let before = rig.text(&listening.replace("count(*)", "max(pid)::text")).await;
         if how == "cut" {
             rig.execute(&listening.replace("count(*)", "pg_terminate_backend(pid)")).await;
         }
         let until = Instant::now() + Duration::from_secs(20);
-        while rig.count(listening).await != 1
-            || rig.text(&listening.replace("count(*)", "max(pid)::text")).await == before
-        {
+        loop {
+            let now = rig.text(&listening.replace("count(*)", "max(pid)::text")).await;
+            if now.is_some() && now != before {
+                break;
+            }
             assert!(Instant::now() < until, "{how}: the old connection is still in use");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -119,5 +121,56 @@ async fn a_database_that_goes_away_kills_nothing_and_work_goes_on_when_it_is_bac
     rig.until(1, LAUNCHED).await;
     rig.finish(attempt, &runner).await;
     assert_eq!(rig.count("select count(*) from gh_machines where destroy_sent_at is not null").await, 0);
+    dispatcher.stop().await;
+}
+
+#[tokio::test]
+async fn each_dispatcher_tells_by_which_tiers_it_goes_until_it_ends() {
+    let rig = Rig::new(Wish::default()).await;
+    let (one, two) = (rig.start("one"), rig.start("two"));
+    rig.until(2, "select count(*) from gh_dispatchers").await;
+    rig.until(1, "select count(distinct tiers_hash) from gh_dispatchers").await;
+    let before = rig.text("select max(tiers_hash) from gh_dispatchers").await;
+    let edited = domain::tier::DEFAULT.replacen("memory_mb = 2048", "memory_mb = 4096", 1);
+    std::fs::write(&rig.tiers_file, edited).expect("written");
+    let file = std::fs::File::options().append(true).open(&rig.tiers_file).expect("opened");
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(1)).expect("touched");
+    let changed =
+        format!("select count(*) from gh_dispatchers where tiers_hash <> '{}'", before.unwrap_or_default());
+    rig.until(2, &changed).await;
+    let guest = "select count(*) from gh_notices where key = 'tiers_in_force' and value -> 'free' -> 'guest' ->> 'memory_mb' = '4096'";
+    rig.until(1, guest).await;
+    one.stop().await;
+    two.stop().await;
+    assert_eq!(rig.count("select count(*) from gh_dispatchers").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_dispatcher_does_is_counted_for_prometheus() {
+    let rig = Rig::new(Wish::default()).await;
+    let dispatcher = rig.start("one");
+    rig.insert("starter").await;
+    rig.until(1, LAUNCHED).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/metrics", listener.local_addr().expect("an address"));
+    let (pulse, metrics) = (dispatcher.signals.pulse.clone(), dispatcher.signals.metrics.clone());
+    tokio::spawn(dispatcher::health::serve(
+        listener,
+        pulse,
+        metrics,
+        tokio_util::sync::CancellationToken::new(),
+    ));
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().expect("a client");
+    let reply = client.get(url).send().await.expect("answered");
+    assert_eq!(reply.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = reply.text().await.expect("a text");
+    for line in [
+        "gh_dispatcher_claimed_total{tier=\"starter\"} 1",
+        "gh_fly_create_outcome_total{outcome=\"created\"} 1",
+        "gh_dispatcher_leads 1",
+        "gh_listen_ok 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
     dispatcher.stop().await;
 }
