@@ -18,9 +18,9 @@
       box.form.requestSubmit();
     }
   });
-  // A refresh would take away what somebody is choosing.
+  // A refresh would take away what somebody is choosing, or close what they opened.
   document.addEventListener("htmx:beforeRequest", function (event) {
-    if (event.target.id === "live" && document.querySelector('input[name="job"]:checked')) event.preventDefault();
+    if (event.target.id === "live" && document.querySelector('input[name="job"]:checked, #live details[open]')) event.preventDefault();
     if (document.hidden) event.preventDefault();
   });
 
@@ -28,7 +28,7 @@
   function number(unit, value) {
     if (value == null) return "";
     if (unit !== "$") return String(Math.round(value));
-    return "$" + (Math.abs(value) >= 10 ? value.toFixed(0) : Math.abs(value) >= 0.1 ? value.toFixed(2) : value === 0 ? "0" : value.toPrecision(2));
+    return "$" + (Math.abs(value) >= 1000 ? value.toFixed(0) : Math.abs(value) >= 0.1 ? value.toFixed(2) : value === 0 ? "0" : value.toPrecision(2));
   }
 
   // Bars stand on each other: each series is drawn as the sum up to it, the largest first, so that none hides another.

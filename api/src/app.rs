@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::Html;
 use axum::routing::get;
+use domain::net::Reach;
 use store::Db;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,10 +26,10 @@ use crate::error::ApiError;
 use crate::fleet_metrics::FleetMetrics;
 use crate::headers::{self, Origins};
 use crate::metrics::Metrics;
-use crate::monitoring::TotalsCache;
+use crate::monitoring::{Storage, TotalsCache};
 use crate::openapi::{self, ApiDoc};
+use crate::places::Places;
 use crate::token::Verifier;
-use crate::web_url::Rules;
 use crate::{costs, dashboard, reference, routes as at, trace};
 
 /// The largest body taken: a full batch of fifty long profiles fits.
@@ -41,7 +42,7 @@ pub struct App {
     pub(crate) origins: Origins,
     pub(crate) build: Build,
     pub(crate) metrics: Metrics,
-    pub(crate) rules: Rules,
+    pub(crate) reach: Reach,
     pub(crate) request_timeout: Duration,
     pub(crate) stream_heartbeat: Duration,
     pub(crate) sealer: Option<Sealer>,
@@ -49,6 +50,10 @@ pub struct App {
     pub(crate) dashboard: dashboard::Keys,
     pub(crate) fleet: FleetMetrics,
     pub(crate) addresses: Addresses,
+    pub(crate) places: Places,
+    pub(crate) storage: Option<Storage>,
+    pub(crate) people: Option<dashboard::People>,
+    pub(crate) artifacts: Option<std::path::PathBuf>,
 }
 
 impl App {
@@ -63,7 +68,7 @@ impl App {
             origins: Origins::new(config.cors_origin()),
             build: config.build(),
             metrics: Metrics::default(),
-            rules: Rules { private_net: config.allows_private_net() },
+            reach: config.reach(),
             request_timeout: Duration::from_secs(30),
             stream_heartbeat: config.stream_heartbeat(),
             sealer: config.sealer()?,
@@ -71,6 +76,10 @@ impl App {
             dashboard: config.dashboard_keys(),
             fleet: FleetMetrics::default(),
             addresses: Addresses::new(config.is_behind_fly()),
+            places: Places::default(),
+            storage: config.storage(),
+            people: config.people(),
+            artifacts: config.artifacts(),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::jwks::NoKeys;
-use crate::token::Verifier;
+use crate::token::{Person, Staff, Verifier};
 
 /// The header a service shows its key in.
 const SERVICE_KEY: &str = "x-gh-service-key";
@@ -35,20 +35,25 @@ impl Auth {
     }
 
     /// Who sent these headers. A service key counts before a token, an empty one is none.
-    async fn caller(&self, headers: &HeaderMap) -> ApiResult<Caller> {
+    async fn caller(&self, headers: &HeaderMap) -> ApiResult<(Caller, Option<Staff>)> {
         if let Some(key) = headers.get(SERVICE_KEY).filter(|key| !key.is_empty()) {
-            return self.service(key.as_bytes());
+            return self.service(key.as_bytes()).map(|caller| (caller, None));
         }
         let bearer =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(token_of);
         let Some(token) = bearer else {
             return Err(ApiError::unauthorized("Missing authentication credentials"));
         };
-        match self.verifier.user(token).await {
-            Ok(Some(user)) => Ok(Caller::User(user)),
+        match self.verifier.person(token).await {
+            Ok(Some(person)) => Ok((Caller::User(person.id), person.staff)),
             Ok(None) => Err(ApiError::unauthorized("Invalid or expired token")),
             Err(NoKeys) => Err(ApiError::unavailable()),
         }
+    }
+
+    /// Whom a user's token speaks for; `None` when it is not valid, or cannot be checked now.
+    pub async fn person(&self, token: &str) -> Option<Person> {
+        self.verifier.person(token).await.ok().flatten()
     }
 
     /// Whether a service sent these headers.
@@ -80,8 +85,11 @@ pub async fn require_caller(
     mut request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    let caller = app.auth.caller(request.headers()).await?;
+    let (caller, staff) = app.auth.caller(request.headers()).await?;
     request.extensions_mut().insert(caller);
+    if let Some(staff) = staff {
+        request.extensions_mut().insert(staff);
+    }
     Ok(next.run(request).await)
 }
 
@@ -101,10 +109,33 @@ mod tests {
         let (new, old) = (SecretString::from("new"), SecretString::from("old"));
         let auth = Auth::new([&new, &old], Verifier::default());
         for key in ["new", "old"] {
-            assert_eq!(auth.caller(&headers(&[("x-gh-service-key", key)])).await.ok(), Some(Caller::Service));
+            let caller = auth.caller(&headers(&[("x-gh-service-key", key)])).await.ok();
+            assert_eq!(caller, Some((Caller::Service, None)));
         }
         assert!(auth.caller(&headers(&[("x-gh-service-key", "older")])).await.is_err());
         assert!(auth.caller(&headers(&[("x-gh-service-key", "")])).await.is_err());
+    }
+
+    #[test]
+    fn the_time_of_a_comparison_does_not_tell_how_much_of_a_key_is_right() {
+        // So long a key that comparing byte by byte would take a hundred times as long to find the last one wrong as the first.
+        let key = "k".repeat(64 * 1024);
+        let auth = Auth::new([&SecretString::from(key.clone())], Verifier::default());
+        let (first, last) = (format!("x{}", &key[1..]), format!("{}x", &key[1..]));
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..51 {
+            for (shown, times) in [&first, &last].into_iter().zip(&mut times) {
+                let start = std::time::Instant::now();
+                assert!(auth.service(shown.as_bytes()).is_err());
+                times.push(start.elapsed().as_nanos());
+            }
+        }
+        let [first, last] = times.map(|mut times| {
+            times.sort_unstable();
+            times[times.len() / 2]
+        });
+        assert!(last < first * 2 && first < last * 2, "{first} ns and {last} ns");
+        assert!(auth.service(key.as_bytes()).is_ok());
     }
 
     #[test]

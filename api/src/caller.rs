@@ -8,6 +8,7 @@ use store::jobs::Scope;
 
 use crate::error::{ApiError, ApiResult};
 use crate::fields::FieldError;
+use crate::token::Staff;
 
 /// Whoever passed authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,21 @@ impl Caller {
                 Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", "Only a service may do this"))
             }
         }
+    }
+}
+
+/// Whoever may read what everything costs: a service, or a user of the staff.
+#[derive(Clone, Copy, Debug)]
+pub struct Accountant;
+
+impl<S: Sync> FromRequestParts<S> for Accountant {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if parts.extensions.get::<Staff>().is_none() {
+            Caller::from_request_parts(parts, state).await?.require_service()?;
+        }
+        Ok(Self)
     }
 }
 

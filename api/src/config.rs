@@ -3,11 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use domain::net::Reach;
 use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::build::Build;
 use crate::jwks::Jwks;
+use crate::monitoring::Storage;
 use store::seal::{SealError, Sealer};
 
 /// No setting names a database.
@@ -26,6 +28,10 @@ pub struct Config {
     gh_dashboard_read_key: Option<SecretString>,
     supabase_url: Option<String>,
     supabase_jwt_secret: Option<SecretString>,
+    supabase_service_key: Option<SecretString>,
+    supabase_secret_key: Option<SecretString>,
+    supabase_publishable_key: Option<String>,
+    supabase_anon_key: Option<String>,
     gh_encryption_key: Option<SecretString>,
     gh_encryption_key_id: Option<u16>,
     gh_encryption_key_previous: Option<SecretString>,
@@ -35,6 +41,7 @@ pub struct Config {
     gh_api_host: Option<IpAddr>,
     gh_api_db_connections: Option<u32>,
     gh_stream_heartbeat_seconds: Option<u8>,
+    gh_artifacts_dir: Option<String>,
     cors_origin: Option<String>,
     gh_allow_private_net: Option<String>,
     fly_app_name: Option<String>,
@@ -114,6 +121,24 @@ impl Config {
         self.supabase_url.as_deref().and_then(Jwks::of_project)
     }
 
+    /// The storage of the Supabase project, when the project and its service key are given.
+    pub(crate) fn storage(&self) -> Option<Storage> {
+        let key = self.supabase_secret_key.as_ref().or(self.supabase_service_key.as_ref())?;
+        Storage::of_project(given(self.supabase_url.as_deref())?, key.clone())
+    }
+
+    /// Where the staff signs in with an address and a password, when the project and its public key are given.
+    pub(crate) fn people(&self) -> Option<crate::dashboard::People> {
+        let key =
+            given(self.supabase_publishable_key.as_deref()).or(given(self.supabase_anon_key.as_deref()))?;
+        crate::dashboard::People::of_project(given(self.supabase_url.as_deref())?, key)
+    }
+
+    /// The folder that runners of this computer write their screenshots to.
+    pub(crate) fn artifacts(&self) -> Option<std::path::PathBuf> {
+        given(self.gh_artifacts_dir.as_deref()).map(Into::into)
+    }
+
     pub(crate) fn cors_origin(&self) -> Option<&str> {
         given(self.cors_origin.as_deref())
     }
@@ -123,8 +148,12 @@ impl Config {
         given(self.fly_app_name.as_deref()).is_some()
     }
 
-    pub(crate) fn allows_private_net(&self) -> bool {
-        matches!(given(self.gh_allow_private_net.as_deref()), Some("1" | "true" | "yes"))
+    /// How far the addresses of callers may lead.
+    pub(crate) fn reach(&self) -> Reach {
+        match given(self.gh_allow_private_net.as_deref()) {
+            Some("1" | "true" | "yes") => Reach::Anything,
+            _ => Reach::Public,
+        }
     }
 
     pub(crate) fn build(&self) -> Build {
@@ -159,8 +188,9 @@ mod tests {
 
     #[test]
     fn the_switch_for_private_networks_is_off_unless_it_is_said() {
-        assert!(!Config::default().allows_private_net());
-        assert!(Config { gh_allow_private_net: Some("1".into()), ..Config::default() }.allows_private_net());
-        assert!(!Config { gh_allow_private_net: Some("0".into()), ..Config::default() }.allows_private_net());
+        let reach =
+            |text: &str| Config { gh_allow_private_net: Some(text.into()), ..Config::default() }.reach();
+        assert_eq!(Config::default().reach(), Reach::Public);
+        assert_eq!([reach("1"), reach("0"), reach("")], [Reach::Anything, Reach::Public, Reach::Public]);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::id::{JobId, UserId};
+use domain::net::Reach;
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::extract;
 use crate::fields::FieldError;
-use crate::web_url::{self, Rules};
+use crate::web_url;
 
 /// The tiers a job may name. Who may use which is the account's to say.
 const TIERS: [&str; 5] = ["free", "starter", "pro", "premium", "enterprise"];
@@ -34,7 +35,7 @@ pub const AFFINITIES: [&str; 3] = ["strict", "preferred", "any"];
 /// `null` is the same as absent everywhere, because VALET's client sends it for what its caller left out.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 pub struct JobInput {
     #[garde(skip)]
     #[schema(value_type = Option<Uuid>)]
@@ -153,7 +154,7 @@ struct UserData {
 
 /// Where the résumé is. Only its shape has rules; what it points to is read by the runner.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 struct ResumeRef {
     #[garde(inner(length(chars, max = 500)))]
     #[schema(max_length = 500)]
@@ -173,20 +174,23 @@ impl JobInput {
         caller: Caller,
         owner: Option<UserId>,
         defaults: &Defaults,
-        rules: Rules,
+        reach: Reach,
         at: &str,
     ) -> Result<NewJob, Vec<FieldError>> {
         let under = |key: &str| if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") };
         let mut faults = Vec::new();
-        if let Err(report) = self.validate_with(&rules) {
+        if let Err(report) = self.validate_with(&reach) {
             faults.extend(FieldError::from_report(at, &report));
         }
         let user_id =
             caller.owner(self.user_id.or(owner), &under("user_id")).map_err(|fault| faults.push(fault)).ok();
         check_object::<KnownInput>(self.input_data.as_deref(), &under("input_data"), &(), &mut faults);
-        check_object::<ResumeRef>(self.resume_ref.as_deref(), &under("resume_ref"), &rules, &mut faults);
+        check_object::<ResumeRef>(self.resume_ref.as_deref(), &under("resume_ref"), &reach, &mut faults);
         let metadata =
             merge(self.metadata, defaults, &under("metadata")).map_err(|fault| faults.push(fault)).ok();
+        if let Some(fault) = told_in_metadata(metadata.as_deref(), reach) {
+            faults.push(FieldError::new(under("metadata.callback_url"), fault, "invalid_string"));
+        }
         let tags = match (self.tags, &defaults.tags) {
             (Some(tags), Some(_)) if tags.is_empty() => defaults.tags.clone(),
             (None, default) => default.clone(),
@@ -219,6 +223,22 @@ impl JobInput {
             worker_affinity: self.worker_affinity,
             traceparent: None,
         })
+    }
+}
+
+/// What is wrong with the address of the callback, where a client names it in the metadata as the old system had it.
+fn told_in_metadata(metadata: Option<&RawValue>, reach: Reach) -> Option<&'static str> {
+    #[derive(Deserialize)]
+    struct Told {
+        callback_url: Option<serde_json::Value>,
+    }
+    let text = metadata?.get();
+    // Few name one: the rest is not read twice.
+    let told: Told = text.contains("callback").then(|| serde_json::from_str(text).ok())??;
+    match told.callback_url? {
+        serde_json::Value::String(url) if url.is_empty() => None,
+        serde_json::Value::String(url) => web_url::check(&url, reach).err(),
+        _ => Some("must be an http or https URL"),
     }
 }
 
@@ -276,6 +296,6 @@ pub fn one_of<C>(words: &'static [&'static str]) -> impl FnOnce(&Option<String>,
 pub fn url_or_empty(text: &Option<String>, (): &()) -> garde::Result {
     match text.as_deref() {
         None | Some("") => Ok(()),
-        Some(text) => web_url::check(text, Rules { private_net: true }).map_err(garde::Error::new),
+        Some(text) => web_url::check(text, Reach::Anything).map_err(garde::Error::new),
     }
 }

@@ -26,6 +26,9 @@ enum Command {
     /// The ledger: reconcile it with an invoice, fill in prices that came late.
     #[command(subcommand)]
     Costs(api::costs::Command),
+    /// The key that columns are sealed with.
+    #[command(subcommand)]
+    Keys(api::keys::Command),
 }
 
 #[tokio::main]
@@ -47,6 +50,15 @@ async fn main() -> anyhow::Result<()> {
         Command::Costs(command) => {
             let db = store::Db::open(config.database()?, "ghosthands-costs", 1)?;
             Ok(api::costs::run(command, &db).await?)
+        }
+        Command::Keys(command) => {
+            let (text, all_open) = api::keys::run(&command, &config).await?;
+            print!("{text}");
+            anyhow::ensure!(
+                all_open,
+                "some values do not open: set the key they were sealed with as GH_ENCRYPTION_KEY_PREVIOUS"
+            );
+            Ok(())
         }
     }
 }

@@ -3,10 +3,12 @@
 mod alerts;
 mod checks;
 mod numbers;
+mod storage;
 
 pub use alerts::{Alert, alerts};
 pub use checks::{Condition, Health, health};
 pub use numbers::{Numbers, exposition, numbers};
+pub use storage::Storage;
 
 use std::time::{Duration, Instant};
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use domain::id::{JobId, UserId};
+use domain::net::Reach;
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ use crate::caller::Caller;
 use crate::extract;
 use crate::fields::FieldError;
 use crate::job_input::{AFFINITIES, EXECUTION_MODES, PLATFORMS, check_object, one_of, url_or_empty};
-use crate::web_url::{self, Rules};
+use crate::web_url;
 
 /// How much to spend for the outcome.
 const QUALITIES: [&str; 3] = ["speed", "balanced", "quality"];
@@ -29,7 +30,7 @@ const TIMEOUT: i32 = 1800;
 
 /// What both kinds of request say.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 struct Common {
     #[garde(required, length(chars, min = 1, max = 255))]
     #[schema(min_length = 1, max_length = 255, required = true, nullable = false)]
@@ -77,7 +78,7 @@ struct Common {
 
 /// What only an application says.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 struct Application {
     #[garde(custom(one_of(&PLATFORMS)))]
     platform: Option<String>,
@@ -92,7 +93,7 @@ struct Application {
 
 /// What only a task says.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 #[expect(clippy::struct_field_names, reason = "the names are the contract's")]
 struct Task {
     #[garde(required, length(chars, min = 1, max = 50))]
@@ -107,7 +108,7 @@ struct Task {
 }
 
 #[derive(Debug, Deserialize, Validate, ToSchema)]
-#[garde(context(Rules))]
+#[garde(context(Reach))]
 struct Resume {
     #[garde(inner(length(chars, max = 500)))]
     #[schema(max_length = 500)]
@@ -207,8 +208,8 @@ pub struct ValetJob {
 }
 
 /// Reads `POST /valet/apply`.
-pub fn application(body: &RawValue, caller: Caller, rules: Rules) -> Result<ValetJob, Vec<FieldError>> {
-    let (common, own) = read::<Application>(body, rules)?;
+pub fn application(body: &RawValue, caller: Caller, reach: Reach) -> Result<ValetJob, Vec<FieldError>> {
+    let (common, own) = read::<Application>(body, reach)?;
     let profile = own.profile.unwrap_or_default();
     let mut faults = Vec::new();
     check_object::<Profile>(raw(&profile).as_deref().ok(), "profile", &(), &mut faults);
@@ -231,8 +232,8 @@ pub fn application(body: &RawValue, caller: Caller, rules: Rules) -> Result<Vale
 }
 
 /// Reads `POST /valet/task`.
-pub fn task(body: &RawValue, caller: Caller, rules: Rules) -> Result<ValetJob, Vec<FieldError>> {
-    let (common, own) = read::<Task>(body, rules)?;
+pub fn task(body: &RawValue, caller: Caller, reach: Reach) -> Result<ValetJob, Vec<FieldError>> {
+    let (common, own) = read::<Task>(body, reach)?;
     let kind = Kind {
         job_type: own.job_type.unwrap_or_default(),
         task_description: own.task_description.unwrap_or_default(),
@@ -243,14 +244,14 @@ pub fn task(body: &RawValue, caller: Caller, rules: Rules) -> Result<ValetJob, V
 }
 
 /// Reads what both say and what one says, and names every fault of the two.
-fn read<T>(body: &RawValue, rules: Rules) -> Result<(Common, T), Vec<FieldError>>
+fn read<T>(body: &RawValue, reach: Reach) -> Result<(Common, T), Vec<FieldError>>
 where
-    T: DeserializeOwned + Validate<Context = Rules>,
+    T: DeserializeOwned + Validate<Context = Reach>,
 {
     let json = body.get().as_bytes();
     let common: Common = extract::read(json, "").map_err(|fault| vec![fault])?;
     let own: T = extract::read(json, "").map_err(|fault| vec![fault])?;
-    let reports = [common.validate_with(&rules), own.validate_with(&rules)];
+    let reports = [common.validate_with(&reach), own.validate_with(&reach)];
     let faults: Vec<_> = reports
         .iter()
         .filter_map(|report| report.as_ref().err())

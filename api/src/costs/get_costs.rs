@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::parameters::{self, Format};
 use super::stream;
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::Accountant;
 use crate::error::ApiResult;
 use crate::openapi;
 use crate::query::Query;
@@ -67,15 +67,14 @@ pub struct CostGroup {
         openapi::WithQuery,
         openapi::ForServices,
     ),
-    security(("service_key" = [])),
+    security(("service_key" = []), ("user_token" = [])),
 )]
 pub async fn get_costs(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Accountant,
     headers: HeaderMap,
     mut query: Query,
 ) -> ApiResult<Response> {
-    caller.require_service()?;
     let period = parameters::period(&mut query)?;
     let by = parameters::groups(&mut query)?;
     let format = parameters::format(&mut query, &headers)?;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::parameters::{self, Format};
 use super::{csv, stream};
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::Accountant;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::JobPath;
 use crate::openapi;
@@ -106,16 +106,15 @@ impl JobCost {
         openapi::WithQuery,
         openapi::ForServices,
     ),
-    security(("service_key" = [])),
+    security(("service_key" = []), ("user_token" = [])),
 )]
 pub async fn get_job_cost(
     State(app): State<Arc<App>>,
-    caller: Caller,
+    _: Accountant,
     JobPath(id): JobPath,
     headers: HeaderMap,
     mut query: Query,
 ) -> ApiResult<Response> {
-    caller.require_service()?;
     let format = parameters::format(&mut query, &headers)?;
     query.check()?;
     let lines = costs::of_job(&app.db, id).await?.ok_or_else(|| ApiError::not_found("Job not found"))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use rust_decimal::Decimal;
 use serde_json::Value;
 use store::pulse::{self, Totals};
 use store::{board, notices};
@@ -75,7 +76,12 @@ pub async fn problems(app: &App, totals: Option<&Totals>) -> Result<Vec<(&'stati
     if let Some(machines) = foreign.as_array().filter(|machines| !machines.is_empty()) {
         found.push(("warning", format!("{} machine(s) in the runner's app are not ours", machines.len())));
     }
-    let unpriced = board::spent(&app.db).await?.unpriced;
+    let spent = board::spent(&app.db).await?;
+    if spent.today_usd.0 >= Decimal::ONE && spent.today_usd.0 > spent.usual_usd.0 * Decimal::from(3) {
+        let (today, usual) = (words::usd(spent.today_usd), words::usd(spent.usual_usd));
+        found.push(("warning", format!("Today cost {today}; the median of the last seven days is {usual}")));
+    }
+    let unpriced = spent.unpriced;
     if unpriced > 0 {
         found.push(("warning", format!("{unpriced} line(s) of the ledger have no price: add it to infra/prices.toml, then `api costs backfill`")));
     }

@@ -96,9 +96,11 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let (period, by) = (period(&fields)?, group(&fields));
     let by_one = [by];
-    let (sums, total) =
-        tokio::try_join!(costs::report(&app.db, period, &by_one, 100), costs::total(&app.db, period))?;
-    let forecast = costs::forecast(&app.db).await?;
+    let (sums, total, forecast) = tokio::try_join!(
+        costs::report(&app.db, period, &by_one, 100),
+        costs::total(&app.db, period),
+        costs::forecast(&app.db)
+    )?;
     let rows = sums.into_iter().map(|sums| {
         let key = sums.keys.into_iter().next().flatten();
         Row {

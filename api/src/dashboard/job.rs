@@ -15,6 +15,7 @@ use store::{board, costs, notices};
 use super::failure::Failure;
 use super::page::{self, Frame};
 use super::session::Session;
+use super::shots::{self, Shot};
 use super::{why, words};
 use crate::app::App;
 use crate::build::wall_clock;
@@ -35,6 +36,7 @@ struct Page {
     attempts: Vec<Attempt>,
     events: Vec<Event>,
     shots: Vec<Shot>,
+    fields: Vec<Field>,
     sources: Vec<(String, String)>,
     states: Vec<(String, String)>,
     questions: Vec<Question>,
@@ -63,9 +65,12 @@ struct Event {
     actor: String,
 }
 
-struct Shot {
-    link: Option<String>,
-    name: String,
+struct Field {
+    page: String,
+    question: String,
+    kind: String,
+    source: String,
+    state: String,
 }
 
 struct Question {
@@ -150,7 +155,8 @@ pub async fn show(
         error,
         attempts: attempts.unwrap_or_default().into_iter().map(attempt).collect(),
         events: events.into_iter().rev().map(event).collect(),
-        shots: shots(&result, job.screenshot_urls.as_ref().map(|urls| urls.0.get())),
+        shots: shots::of_job(&app, id, &job),
+        fields: fields(&result["fields"]["each"]),
         sources: counts(&result["fields"]["by_source"]),
         states: counts(&result["fields"]["by_state"]),
         questions: questions(&result["open_questions"]),
@@ -193,16 +199,17 @@ fn event(event: board::Event) -> Event {
     }
 }
 
-/// The screenshots: of the result, else of the row. What is no address of the web is only named.
-fn shots(result: &Value, row: Option<&str>) -> Vec<Shot> {
-    let row = row.and_then(|urls| serde_json::from_str::<Value>(urls).ok()).unwrap_or_default();
-    let urls = result["screenshots"].as_array().filter(|urls| !urls.is_empty()).or(row.as_array());
-    let shot = |url: &Value| {
-        let url = url.as_str().or_else(|| url["url"].as_str())?;
-        let name = url.rsplit('/').next().unwrap_or(url).to_owned();
-        Some(Shot { link: url.starts_with("https://").then(|| url.to_owned()), name })
+/// Where each field's answer came from; runners before this version tell only how many.
+fn fields(value: &Value) -> Vec<Field> {
+    let text = |field: &Value, name: &str| field[name].as_str().unwrap_or("–").replace('_', " ");
+    let read = |field: &Value| Field {
+        page: field["page"].to_string(),
+        question: words::short(field["question"].as_str().unwrap_or("–"), 120),
+        kind: text(field, "kind"),
+        source: text(field, "source"),
+        state: text(field, "state"),
     };
-    urls.into_iter().flatten().filter_map(shot).collect()
+    value.as_array().into_iter().flatten().map(read).collect()
 }
 
 fn counts(value: &Value) -> Vec<(String, String)> {
@@ -220,7 +227,7 @@ fn questions(value: &Value) -> Vec<Question> {
         question: text(question, "question"),
         kind: text(question, "kind"),
         required: question["required"].as_bool().unwrap_or(false),
-        state: text(question, "state"),
+        state: text(question, "state").replace('_', " "),
     };
     value.as_array().into_iter().flatten().map(read).collect()
 }
@@ -240,7 +247,7 @@ fn line(line: &costs::Line) -> Line {
             .flatten()
             .collect::<Vec<_>>()
             .join(" · "),
-        quantity: format!("{} {}", line.quantity, line.unit),
+        quantity: format!("{} {}s", line.quantity, line.unit),
         price: line.unit_price.map_or_else(|| "unknown".into(), |price| format!("${price}")),
         cost: line.cost_usd.map_or_else(|| "–".into(), |cost| format!("${cost}")),
         note: notes.into_iter().flatten().collect::<Vec<_>>().join(" · "),

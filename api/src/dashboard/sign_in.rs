@@ -1,4 +1,4 @@
-//! Signing in with a key, and out again.
+//! Signing in with a key, or as a user of the staff, and out again.
 
 use std::sync::Arc;
 
@@ -10,20 +10,28 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::failure::Failure;
 use super::form::{Fields, Form};
 use super::page;
-use super::session::{self, Session};
+use super::session::{self, Role, Session};
 use crate::app::App;
+use crate::token::Staff;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct Page {
     next: String,
     wrong: bool,
+    has_people: bool,
     version: &'static str,
 }
 
+impl Page {
+    fn new(app: &App, next: String, wrong: bool) -> Self {
+        Self { next, wrong, has_people: app.people.is_some(), version: super::assets::version() }
+    }
+}
+
 /// The form.
-pub async fn show(fields: Fields) -> Result<Response, Failure> {
-    page::show(&Page { next: inside(fields.get("next")), wrong: false, version: super::assets::version() })
+pub async fn show(State(app): State<Arc<App>>, fields: Fields) -> Result<Response, Failure> {
+    page::show(&Page::new(&app, inside(fields.get("next")), false))
 }
 
 /// Signs in.
@@ -33,23 +41,33 @@ pub async fn enter(
     Form(form): Form,
 ) -> Result<Response, Failure> {
     let next = inside(form.get("next"));
-    let name: String = form
-        .get("name")
-        .unwrap_or("somebody")
-        .chars()
-        .filter(|letter| !letter.is_control())
-        .take(40)
-        .collect();
-    let cookie = app
-        .dashboard
-        .role(form.get("key").unwrap_or_default())
-        .and_then(|role| session::cookie(&app, &headers, role, &name));
+    let known = if let Some(email) = form.get("email").filter(|email| !email.is_empty()) {
+        person(&app, email, form.get("password").unwrap_or_default()).await
+    } else {
+        let role = app.dashboard.role(form.get("key").unwrap_or_default());
+        role.map(|role| (role, form.get("name").unwrap_or("somebody").to_owned()))
+    };
+    let cookie = known.and_then(|(role, name)| {
+        let name: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
+        session::cookie(&app, &headers, role, &name)
+    });
     if let Some(cookie) = cookie {
         return Ok(([cookie], Redirect::to(&next)).into_response());
     }
-    tracing::warn!("somebody tried to sign in with a key that is none");
-    let page = page::show(&Page { next, wrong: true, version: super::assets::version() })?;
+    tracing::warn!("somebody tried to sign in and is not known");
+    let page = page::show(&Page::new(&app, next, true))?;
     Ok((StatusCode::UNAUTHORIZED, page).into_response())
+}
+
+/// What a user of the project may do here, and what the audit calls them; `None` for everybody who is not of the staff.
+async fn person(app: &App, email: &str, password: &str) -> Option<(Role, String)> {
+    let token = app.people.as_ref()?.token(email, password).await?;
+    let person = app.auth.person(&token).await?;
+    let role = match person.staff? {
+        Staff::Ops => Role::Write,
+        Staff::Finance => Role::Read,
+    };
+    Some((role, person.email.unwrap_or_else(|| person.id.to_string())))
 }
 
 /// Whether the caller is signed in. A link from elsewhere arrives without the strict cookie; the sign-in page asks this, and goes on.

@@ -63,6 +63,17 @@ pub fn sentence(facts: &Facts, loads: &[Load], breaker: &Value) -> Option<String
             breaker["message"].as_str().unwrap_or("see the alerts").trim_end_matches('.')
         ));
     }
+    if let Some(budget) = &facts.budget {
+        let whose = match budget.scope.as_str() {
+            "user_month" => "Its user's budget of the month",
+            "tier_day" => "Its tier's budget of the day",
+            _ => "The budget of the day",
+        };
+        return Some(format!(
+            "{whose} has no room: {} of {} is spent, {} is reserved, and the job may need {}.",
+            budget.spent, budget.limit, budget.reserved, budget.wanted
+        ));
+    }
     if let Some(load) = load.filter(|load| load.live >= i64::from(load.capacity)) {
         let ahead = facts.line.ahead;
         return Some(format!(

@@ -80,5 +80,29 @@ async fn checks(app: &App) -> Vec<Check> {
     } else {
         check("worker_heartbeat", Condition::Healthy, format!("{} running job(s), all alive", pulse.running))
     };
-    vec![database, heartbeat]
+    let (failed, ended) = (pulse.without_model, pulse.ended);
+    let models = if failed * 2 > ended {
+        check(
+            "llm_provider",
+            Condition::Degraded,
+            format!("Of {ended} job(s) that ended in the last hour, {failed} got no answer of a model"),
+        )
+    } else {
+        check("llm_provider", Condition::Healthy, "Models answer, or were not asked in the last hour".into())
+    };
+    let start = Instant::now();
+    let state = match &app.storage {
+        Some(storage) => storage.state().await,
+        None => Ok(()),
+    };
+    let latency_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let storage = match (state, &app.storage) {
+        (Err(why), _) => (Condition::Degraded, why),
+        (Ok(()), Some(_)) => (Condition::Healthy, "The bucket of the screenshots is there".into()),
+        (Ok(()), None) => {
+            (Condition::Healthy, "Not watched: SUPABASE_URL with SUPABASE_SERVICE_KEY is not set".into())
+        }
+    };
+    let storage = Check { name: "storage", status: storage.0, message: storage.1, latency_ms };
+    vec![database, heartbeat, models, storage]
 }

@@ -109,7 +109,7 @@ fn read(app: &App, caller: Caller, input: BatchInput) -> Result<Vec<NewJob>, Vec
     for (index, item) in input.jobs.iter().enumerate() {
         let at = format!("jobs.{index}");
         match extract::read::<JobInput>(item.get().as_bytes(), &at) {
-            Ok(item) => match item.into_job(caller, input.user_id, &defaults, app.rules, &at) {
+            Ok(item) => match item.into_job(caller, input.user_id, &defaults, app.reach, &at) {
                 Ok(job) => jobs.push(job),
                 Err(found) => faults.extend(found),
             },

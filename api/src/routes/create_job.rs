@@ -43,7 +43,7 @@ pub async fn create_job(
     Body(input): Body<JobInput>,
 ) -> ApiResult<(StatusCode, HeaderMap, Json<Created>)> {
     let mut job = input
-        .into_job(caller, None, &Defaults::default(), app.rules, "")
+        .into_job(caller, None, &Defaults::default(), app.reach, "")
         .map_err(|faults| ApiError::invalid(&faults))?;
     job.traceparent = traceparent;
     let (created, headers) = write(&app, &job).await?.map_err(|clash| duplicate(&clash, job.user_id))?;

@@ -59,7 +59,7 @@ pub async fn create_valet_application(
     Body(body): Body<Box<RawValue>>,
 ) -> ApiResult<Response> {
     let mut new =
-        valet_input::application(&body, caller, app.rules).map_err(|faults| ApiError::invalid(&faults))?;
+        valet_input::application(&body, caller, app.reach).map_err(|faults| ApiError::invalid(&faults))?;
     new.job.traceparent = traceparent;
     answer(&app, new).await
 }

@@ -38,7 +38,7 @@ pub async fn create_valet_task(
     TraceParent(traceparent): TraceParent,
     Body(body): Body<Box<RawValue>>,
 ) -> ApiResult<Response> {
-    let mut new = valet_input::task(&body, caller, app.rules).map_err(|faults| ApiError::invalid(&faults))?;
+    let mut new = valet_input::task(&body, caller, app.reach).map_err(|faults| ApiError::invalid(&faults))?;
     new.job.traceparent = traceparent;
     answer(&app, new).await
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::Value;
 use store::jobs::{self, Job};
 use url::Url;
 
@@ -44,18 +43,6 @@ pub(super) fn shown_to(caller: Caller, mut job: Job) -> Job {
         return job;
     }
     job.callback_url = job.callback_url.map(|url| without_token(&url));
-    let has_callback = |text: &str| text.contains("callback_url");
-    if let Some(metadata) = &mut job.metadata
-        && has_callback(metadata.get())
-        && let Ok(Value::Object(mut fields)) = serde_json::from_str(metadata.get())
-    {
-        if let Some(Value::String(url)) = fields.get_mut("callback_url") {
-            *url = without_token(url);
-        }
-        if let Ok(cleaned) = serde_json::value::to_raw_value(&fields) {
-            metadata.0 = cleaned;
-        }
-    }
     job
 }
 

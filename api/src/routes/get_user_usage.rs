@@ -19,27 +19,19 @@ use crate::extract::UserPath;
 use crate::openapi;
 use crate::usd::Usd;
 
-/// What each tier may spend on models in a month (contract section 8.1); an unknown tier is free.
-const BUDGETS: [(&str, MicroUsd); 5] = [
-    ("free", MicroUsd(500_000)),
-    ("starter", MicroUsd(2_000_000)),
-    ("pro", MicroUsd(10_000_000)),
-    ("premium", MicroUsd(25_000_000)),
-    ("enterprise", MicroUsd(100_000_000)),
-];
-
 /// One month of one user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Usage {
     #[schema(value_type = Uuid)]
     user_id: UserId,
     tier: String,
-    #[schema(value_type = f64)]
-    monthly_budget_usd: Usd,
+    /// Null when neither the user nor the tier has a budget.
+    #[schema(value_type = Option<f64>)]
+    monthly_budget_usd: Option<Usd>,
     #[schema(value_type = f64)]
     current_month_cost_usd: Usd,
-    #[schema(value_type = f64)]
-    remaining_budget_usd: Usd,
+    #[schema(value_type = Option<f64>)]
+    remaining_budget_usd: Option<Usd>,
     job_count: i64,
     period_start: DateTime<Utc>,
     period_end: DateTime<Utc>,
@@ -71,13 +63,12 @@ pub async fn get_user_usage(
         return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", "Cannot view another user's usage"));
     }
     let month = spending::of_user(&app.db, user).await?;
-    let budget = BUDGETS.iter().find(|(tier, _)| *tier == month.tier).unwrap_or(&BUDGETS[0]).1;
     Ok(Json(Usage {
         user_id: user,
         tier: month.tier,
-        monthly_budget_usd: Usd(budget),
+        monthly_budget_usd: month.budget.map(Usd),
         current_month_cost_usd: Usd(month.cost),
-        remaining_budget_usd: Usd(MicroUsd((budget.0 - month.cost.0).max(0))),
+        remaining_budget_usd: month.budget.map(|budget| Usd(MicroUsd((budget.0 - month.cost.0).max(0)))),
         job_count: month.job_count,
         period_start: month.period_start,
         period_end: month.period_end,

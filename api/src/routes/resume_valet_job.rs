@@ -107,8 +107,12 @@ pub async fn resume_valet_job(
             status,
             format!("Job is not paused (current status: {status})"),
         )),
+        Resumed::Sent(status) => {
+            Err(ApiError::wrong_status("invalid_state", status, super::retry_job::SENT.to_owned()))
+        }
         Resumed::Changed => Err(ApiError::unavailable()),
         Resumed::NoKey => {
+            tracing::error!(job.id = %id, "GH_ENCRYPTION_KEY is not set: no code or password can be handed to a runner");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
             Err(ApiError::new(status, "server_config_error", "Encryption key not configured"))
         }

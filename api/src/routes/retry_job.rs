@@ -27,6 +27,10 @@ pub struct Retried {
     retry_count: i32,
 }
 
+/// Why a job whose permit to submit was used is not tried again.
+pub(super) const SENT: &str = "The form of this job may have been sent: an attempt was given the permit to submit, which a job gets once, \
+    and a second attempt could not submit. Look whether the application arrived; if it did not, create a new job.";
+
 /// Makes the job pending again.
 #[utoipa::path(
     post,
@@ -59,6 +63,7 @@ pub async fn retry_job(
             );
             Err(ApiError::wrong_status("job_not_retryable", status, message))
         }
+        Retry::Sent(status) => Err(ApiError::wrong_status("job_not_retryable", status, SENT.to_owned())),
         Retry::NotFound => Err(ApiError::not_found("Job not found")),
     }
 }

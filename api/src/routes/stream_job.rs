@@ -26,7 +26,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{StreamExt as _, stream};
-use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -34,11 +33,9 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::JobPath;
 use crate::fields::FieldError;
 use crate::openapi;
+use crate::places::{Full, PER_USER};
 use crate::server::Stopping;
 use watch::Watch;
-
-/// How many streams are open at once: each asks the database twice a second.
-static STREAMS: Semaphore = Semaphore::const_new(200);
 
 /// Between two looks at the database.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -73,7 +70,7 @@ pub async fn stream_job(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let last = last_event(&headers)?;
-    let place = STREAMS.try_acquire().map_err(|_| ApiError::unavailable().retry_after(5))?;
+    let place = app.places.take(caller).map_err(full)?;
     let watch = Watch::open(app.db.clone(), caller.scope(), id, last).await?;
     let Some(mut watch) = watch else { return Err(ApiError::not_found("Job not found")) };
     let first = watch.begin().await?;
@@ -109,6 +106,17 @@ pub async fn stream_job(
     let alive = KeepAlive::new().interval(app.stream_heartbeat);
     let unbuffered = (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     Ok(([unbuffered], Sse::new(frames).keep_alive(alive)).into_response())
+}
+
+fn full(full: Full) -> ApiError {
+    let refusal = match full {
+        Full::All => ApiError::unavailable(),
+        Full::User => {
+            let message = format!("{PER_USER} streams of this user are open: close one");
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message)
+        }
+    };
+    refusal.retry_after(5)
 }
 
 /// The place a client that comes back has reached.

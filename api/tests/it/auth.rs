@@ -179,6 +179,45 @@ async fn a_token_signed_with_a_key_of_the_project_is_taken_and_the_keys_are_fetc
 }
 
 #[tokio::test]
+async fn a_token_that_brings_its_own_key_is_not_believed() {
+    let (url, asked) = project(json!([])).await;
+    let mine =
+        json!({ "kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "mine", "x": P256_X, "y": P256_Y });
+    let (foreign, fetched) = project(json!([mine])).await;
+    let service = Service::with(&[("SUPABASE_URL", &url)], Limits::default()).await;
+    let claims =
+        json!({ "sub": user(), "aud": "authenticated", "role": "authenticated", "exp": in_an_hour() });
+    let embedded = serde_json::from_value(mine.clone()).expect("a key");
+    let base = Header { kid: Some("mine".into()), ..Header::new(Algorithm::ES256) };
+    let headers = [
+        base.clone(),
+        Header { jwk: Some(embedded), ..base.clone() },
+        Header { jku: Some(format!("{foreign}/auth/v1/.well-known/jwks.json")), ..base.clone() },
+        Header { x5u: Some(format!("{foreign}/auth/v1/.well-known/jwks.json")), ..base.clone() },
+        Header { kid: Some("../../../../dev/null".into()), ..base },
+    ];
+    for header in headers {
+        let token =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ec_der(P256_PRIVATE)).expect("signed");
+        let answer = service.request(Method::GET, "/api/v1/gh/jobs").bearer_auth(token).answer().await;
+        assert_eq!(answer.status, 401, "{header:?}");
+    }
+    // The right secret by another algorithm than the project's.
+    for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::new(algorithm), &claims, &key).expect("signed");
+        let answer = service.request(Method::GET, "/api/v1/gh/jobs").bearer_auth(token).answer().await;
+        assert_eq!(answer.status, 401, "{algorithm:?}");
+    }
+    assert_eq!(
+        fetched.load(std::sync::atomic::Ordering::SeqCst),
+        0,
+        "an address of the token's is never asked"
+    );
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst) <= 1);
+}
+
+#[tokio::test]
 async fn a_project_that_does_not_answer_is_not_the_caller_s_fault() {
     let service = Service::with(&[("SUPABASE_URL", "http://127.0.0.1:1")], Limits::default()).await;
     let header = Header { kid: Some("one".into()), ..Header::new(Algorithm::ES256) };

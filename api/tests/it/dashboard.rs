@@ -10,21 +10,29 @@ use crate::harness::{KEY, OLD_KEY, Service};
 pub const READ_KEY: &str = "a-key-that-lets-one-only-look";
 
 /// A browser without scripts: it keeps one cookie and follows no redirect by itself.
-struct Visitor<'a> {
+pub struct Visitor<'a> {
     service: &'a Service,
     client: Client,
     cookie: String,
 }
 
 impl<'a> Visitor<'a> {
-    fn stranger(service: &'a Service) -> Self {
+    pub fn stranger(service: &'a Service) -> Self {
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { service, client, cookie: String::new() }
     }
 
-    async fn signed_in(service: &'a Service, key: &str) -> Self {
+    pub async fn signed_in(service: &'a Service, key: &str) -> Self {
+        Self::entered(service, &[("key", key), ("name", "Ann")]).await.expect("the key is known")
+    }
+
+    /// Signs in with these fields; `None` when they are not known.
+    pub async fn entered(service: &'a Service, fields: &[(&str, &str)]) -> Option<Self> {
         let mut visitor = Self::stranger(service);
-        let answer = visitor.post("/sign-in", &[("key", key), ("name", "Ann"), ("next", "/jobs")]).await;
+        let answer = visitor.post("/sign-in", &[fields, &[("next", "/jobs")]].concat()).await;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            return None;
+        }
         assert_eq!(
             (answer.status(), &answer.headers()[LOCATION]),
             (StatusCode::SEE_OTHER, &"/jobs".parse().expect("a value"))
@@ -32,21 +40,21 @@ impl<'a> Visitor<'a> {
         let cookie = answer.headers()[SET_COOKIE].to_str().expect("text");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
         cookie.split(';').next().expect("a cookie").clone_into(&mut visitor.cookie);
-        visitor
+        Some(visitor)
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub async fn get(&self, path: &str) -> Response {
         let request = self.client.request(Method::GET, format!("{}{path}", self.service.url));
         request.header(COOKIE, &self.cookie).send().await.expect("an answer")
     }
 
-    async fn page(&self, path: &str) -> String {
+    pub async fn page(&self, path: &str) -> String {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), 200, "{path}");
         answer.text().await.expect("text")
     }
 
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.extend_pairs(fields);
         let request = self.client.request(Method::POST, format!("{}{path}", self.service.url));
@@ -60,7 +68,7 @@ impl<'a> Visitor<'a> {
     }
 
     /// What a form of this visitor carries.
-    async fn token(&self) -> String {
+    pub async fn token(&self) -> String {
         let page = self.page("/").await;
         let start = page.split("name=\"token\" value=\"").nth(1).expect("a token");
         start.split('"').next().expect("its end").to_owned()
@@ -309,4 +317,33 @@ async fn a_job_that_waits_says_why() {
     assert!(visitor.page("/").await.contains("Machines cannot be started"));
     service.sql("update gh_automation_jobs set scheduled_at = now() + interval '2 hours'");
     assert!(visitor.page(&format!("/jobs/{id}")).await.contains("It is scheduled at"));
+}
+
+#[tokio::test]
+async fn a_day_that_costs_three_times_as_much_as_usual_raises_an_alert() {
+    let service = service().await;
+    let visitor = Visitor::signed_in(&service, READ_KEY).await;
+    // Seven days of a dollar but for one of ten, and today three.
+    service.sql("insert into gh_cost_ledger (at, kind, provider, sku, quantity, unit, cost_usd, source, dedup)
+        select now() - n * interval '1 day', 'overhead', 'fly', 's', 1, 'second', case n when 0 then 3 when 4 then 10 else 1 end, 'test', n::text from generate_series(0, 7) n");
+    assert!(!visitor.page("/alerts").await.contains("Today cost"));
+    service.sql("insert into gh_cost_ledger (kind, provider, sku, quantity, unit, cost_usd, source, dedup) values ('overhead', 'fly', 's', 1, 'second', 0.5, 'test', 'more')");
+    assert!(
+        visitor
+            .page("/alerts")
+            .await
+            .contains("Today cost $3.50; the median of the last seven days is $1.00")
+    );
+    let numbers = service
+        .request(Method::GET, "/monitoring/metrics")
+        .send()
+        .await
+        .expect("an answer")
+        .text()
+        .await
+        .expect("text");
+    assert!(
+        numbers.contains("\ngh_cost_usd_today 3.5\n") && numbers.contains("\ngh_cost_usd_usual_day 1\n"),
+        "{numbers}"
+    );
 }

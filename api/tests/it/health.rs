@@ -1,7 +1,9 @@
 //! The open endpoints, and what every response carries.
 
+use api::server::Limits;
 use reqwest::Method;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Ask, Service};
 
@@ -36,6 +38,67 @@ async fn the_deep_check_shows_a_job_without_a_sign_of_life() {
     let heartbeat = checks.iter().find(|check| check["name"] == "worker_heartbeat").expect("the check");
     assert_eq!(heartbeat["status"], "degraded");
     assert!(!answer.body.to_string().contains(&id), "the page is open to everyone: it names no job");
+}
+
+async fn checked(service: &Service, name: &str) -> (String, String) {
+    let body = service.request(Method::GET, "/monitoring/health").answer().await.body;
+    let check = body["checks"]
+        .as_array()
+        .expect("checks")
+        .iter()
+        .find(|check| check["name"] == name)
+        .expect("the check")
+        .clone();
+    let text = |field: &str| check[field].as_str().expect("text").to_owned();
+    (text("status"), text("message"))
+}
+
+#[tokio::test]
+async fn the_deep_check_shows_that_models_do_not_answer() {
+    let service = Service::start().await;
+    let end = |id: &str, change: &str| {
+        service
+            .sql(&format!("update gh_automation_jobs set completed_at = now(), {change} where id = '{id}'"));
+    };
+    for _ in 0..2 {
+        end(&service.job(json!({})).await, "status = 'failed', error_code = 'model_unavailable'");
+    }
+    let (status, message) = checked(&service, "llm_provider").await;
+    assert_eq!(status, "degraded", "{message}");
+    for _ in 0..2 {
+        end(&service.job(json!({})).await, "status = 'completed'");
+    }
+    assert_eq!(checked(&service, "llm_provider").await.0, "healthy", "half of them is not most of them");
+}
+
+#[tokio::test]
+async fn the_deep_check_shows_that_the_bucket_is_missing() {
+    use axum::http::{HeaderMap, StatusCode};
+    let has_key = |headers: &HeaderMap| {
+        headers.get("apikey").is_some_and(|key| key == "service-key")
+            && headers.get("authorization").is_some_and(|key| key == "Bearer service-key")
+    };
+    let there = axum::routing::get(move |headers: HeaderMap| {
+        std::future::ready(if has_key(&headers) { StatusCode::OK } else { StatusCode::FORBIDDEN })
+    });
+    for (path, expected) in
+        [("/storage/v1/bucket/screenshots", "healthy"), ("/storage/v1/bucket/other", "degraded")]
+    {
+        let router = axum::Router::new().route(path, there.clone());
+        let listener =
+            api::server::bind(&["127.0.0.1:0".parse().expect("an address")]).await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("bound"));
+        tokio::spawn(api::server::serve(listener, router, Limits::default(), CancellationToken::new()));
+        let settings = [("SUPABASE_URL", url.as_str()), ("SUPABASE_SERVICE_KEY", "service-key")];
+        let service = Service::with(&settings, Limits::default()).await;
+        let (status, message) = checked(&service, "storage").await;
+        assert_eq!(status, expected, "{message}");
+        assert!(!message.contains("127.0.0.1") && !message.contains("service-key"), "{message}");
+    }
+    let away = [("SUPABASE_URL", "http://127.0.0.1:1"), ("SUPABASE_SERVICE_KEY", "service-key")];
+    let away = Service::with(&away, Limits::default()).await;
+    assert_eq!(checked(&away, "storage").await, ("degraded".into(), "Storage does not answer".into()));
+    assert_eq!(checked(&Service::start().await, "storage").await.0, "healthy");
 }
 
 #[tokio::test]

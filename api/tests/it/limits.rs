@@ -123,6 +123,28 @@ async fn a_service_s_jobs_are_counted_for_the_user_they_are_for() {
 }
 
 #[tokio::test]
+async fn what_a_user_without_an_account_used_is_counted_and_makes_no_account() {
+    let service = Service::start().await;
+    let id = service.job(json!({})).await;
+    service.sql(&format!("update gh_automation_jobs set status = 'running', started_at = now(), worker_id = 'w' where id = '{id}'"));
+    service.sql(&format!(
+        "update gh_automation_jobs set status = 'completed', completed_at = now() where id = '{id}'"
+    ));
+    let counted = service.rows("select tier, tier_from, job_count from gh_user_usage");
+    assert_eq!(counted, [json!({ "tier": "free", "tier_from": "usage", "job_count": 1 })]);
+    for _ in 0..4 {
+        assert_eq!(
+            service.post("/jobs", &job(json!({}))).await.status,
+            201,
+            "a service still vouches for them"
+        );
+    }
+    // Whoever says a tier of the month that was counted makes it the account's, even the same one.
+    service.sql("update gh_user_usage set tier = 'free'");
+    assert_eq!(service.post("/jobs", &job(json!({}))).await.status, 429);
+}
+
+#[tokio::test]
 async fn two_requests_never_take_the_same_last_place() {
     let service = std::sync::Arc::new(Service::start().await);
     let mut tasks = Vec::new();

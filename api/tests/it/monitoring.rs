@@ -21,7 +21,8 @@ async fn busy(service: &Service) -> String {
             where id = '{failed}';
         insert into gh_cost_ledger (job_id, kind, provider, sku, quantity, unit, cost_usd, source, dedup) values
             ('{done}', 'llm', 'openai', 'm:input', 900, 'token', 0.003, 'test', 'a'),
-            ('{done}', 'llm', 'openai', 'm:output', 100, 'token', 0.001, 'test', 'b')"
+            ('{done}', 'llm', 'openai', 'm:output', 100, 'token', 0.001, 'test', 'b');
+        select gh_correct_line(id, 900, 0.00001, 'the price was another') from gh_cost_ledger where dedup = 'a'"
     ));
     done
 }
@@ -42,7 +43,7 @@ async fn the_metrics_are_open_and_name_nobody() {
         "gh_llm_calls_total 1",
         "gh_llm_input_tokens_total 900",
         "gh_llm_output_tokens_total 100",
-        "gh_llm_cost_cents_total 0.4",
+        "gh_llm_cost_cents_total 1",
         "gh_worker_active_jobs 0",
         "gh_worker_queue_depth 1",
         "gh_api_errors_total 0",
@@ -82,8 +83,8 @@ async fn the_numbers_have_every_name_valet_reads() {
         "created": 3, "completed": 1, "failed": 1, "retried": 2, "totalDurationMs": 4000, "avgDurationMs": 4000,
     });
     let llm = json!({
-        "calls": 1, "totalInputTokens": 900, "totalOutputTokens": 100, "totalCostCents": 0.4, "avgTokensPerCall": 1000,
-        "costPerHourCents": 0.4,
+        "calls": 1, "totalInputTokens": 900, "totalOutputTokens": 100, "totalCostCents": 1.0, "avgTokensPerCall": 1000,
+        "costPerHourCents": 1.0,
     });
     assert_eq!((&body["jobs"], &body["llm"]), (&jobs, &llm));
     let worker = &body["worker"];

@@ -45,7 +45,8 @@ async fn a_user_never_reads_the_key_valet_puts_into_the_callback() {
     let id = service
         .job(json!({ "callback_url": callback, "metadata": { "callback_url": callback, "a": 1 } }))
         .await;
-    for path in [format!("/jobs/{id}"), "/jobs".to_owned()] {
+    let only_noted = service.job(json!({ "metadata": { "callback_url": callback } })).await;
+    for path in [format!("/jobs/{id}"), format!("/jobs/{only_noted}"), "/jobs".to_owned()] {
         let shown = service.as_user(user(), Method::GET, &path).answer().await.body.to_string();
         assert!(
             !shown.contains("the-service-key") && shown.contains("https://valet.example/hook"),
@@ -53,4 +54,6 @@ async fn a_user_never_reads_the_key_valet_puts_into_the_callback() {
         );
         assert!(service.get(&path).await.body.to_string().contains("the-service-key"), "{path}");
     }
+    let row = service.get(&format!("/jobs/{id}")).await.body;
+    assert_eq!((&row["metadata"], &row["callback_url"]), (&json!({ "a": 1 }), &json!(callback)));
 }

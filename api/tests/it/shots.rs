@@ -10,16 +10,33 @@ use browser::{Browser, View};
 use crate::dashboard::READ_KEY;
 use crate::harness::{KEY, Service};
 
-async fn service(jobs: u32) -> (Service, String) {
-    let service = Service::with(&[("GH_DASHBOARD_READ_KEY", READ_KEY)], api::server::Limits::default()).await;
-    let job = seed::fill(&service, jobs);
-    (service, job)
+async fn service(jobs: u32) -> (Service, String, tempfile::TempDir) {
+    let artifacts = tempfile::tempdir().expect("a folder");
+    let folder = artifacts.path().to_str().expect("text");
+    let settings = [("GH_DASHBOARD_READ_KEY", READ_KEY), ("GH_ARTIFACTS_DIR", folder)];
+    let service = Service::with(&settings, api::server::Limits::default()).await;
+    let job = seed::fill(&service, jobs, artifacts.path());
+    let own = artifacts.path().join("gh/jobs").join(&job);
+    std::fs::create_dir_all(&own).expect("a folder");
+    // What a picture shows does not matter here; that it is fetched and shown does.
+    for name in ["page-1.png", "done.png"] {
+        std::fs::write(own.join(name), PICTURE).expect("written");
+    }
+    (service, job, artifacts)
 }
+
+/// One grey point.
+const PICTURE: &[u8] = &[
+    0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 0x0D, 0x49, 0x48, 0x44, 0x52, 0, 0, 0, 1, 0, 0,
+    0, 1, 8, 0, 0, 0, 0, 0x3A, 0x7E, 0x9B, 0x55, 0, 0, 0, 0x0A, 0x49, 0x44, 0x41, 0x54, 0x78, 0xDA, 0x63,
+    0x68, 0, 0, 0, 0x82, 0, 0x81, 0xDA, 0x45, 0x08, 0x3B, 0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42,
+    0x60, 0x82,
+];
 
 #[tokio::test]
 async fn people_filter_open_a_job_cancel_it_and_download_what_it_cost() {
     let Some(browser) = Browser::start().await else { return };
-    let (service, _) = service(500).await;
+    let (service, _, _artifacts) = service(500).await;
     let mut page = browser.page(&service.url, View::DESKTOP).await;
     page.sign_in(KEY, "/jobs").await;
 
@@ -67,7 +84,7 @@ async fn people_filter_open_a_job_cancel_it_and_download_what_it_cost() {
 #[tokio::test]
 async fn every_page_fits_a_phone_and_breaks_no_rule_of_its_own() {
     let Some(browser) = Browser::start().await else { return };
-    let (service, job) = service(500).await;
+    let (service, job, _artifacts) = service(500).await;
     let mut page = browser.page(&service.url, View { is_dark: true, ..View::PHONE }).await;
     page.sign_in(READ_KEY, "/").await;
     for (_, path) in pages(&job) {
@@ -88,7 +105,7 @@ async fn pictures_of_every_page() {
     let Some(folder) = std::env::var_os("GH_SHOTS").map(PathBuf::from) else { return };
     let Some(browser) = Browser::start().await else { return };
     std::fs::create_dir_all(&folder).expect("a folder");
-    let (service, job) = service(100_000).await;
+    let (service, job, _artifacts) = service(100_000).await;
     for (view, device) in [(View::DESKTOP, "desktop"), (View::PHONE, "phone")] {
         for is_dark in [false, true] {
             let theme = if is_dark { "dark" } else { "light" };

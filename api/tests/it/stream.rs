@@ -231,3 +231,44 @@ async fn a_stopping_service_ends_its_streams() {
     drop(service);
     assert_eq!(stream.next().await, None);
 }
+
+#[tokio::test]
+async fn a_user_has_ten_streams_at_once_and_no_other_user_feels_it() {
+    let service = Service::start().await;
+    let (own, foreign) = (service.job(json!({})).await, service.job(json!({ "user_id": stranger() })).await);
+    let open =
+        |user, job: &str| service.as_user(user, Method::GET, &format!("/jobs/{job}/events/stream")).send();
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        streams.push(open(user(), &own).await.expect("an answer"));
+    }
+    assert!(streams.iter().all(|stream| stream.status() == 200));
+    let refused = service.as_user(user(), Method::GET, &format!("/jobs/{own}/events/stream")).answer().await;
+    assert_eq!((refused.status.as_u16(), &refused.body["error"]), (429, &json!("rate_limit_exceeded")));
+    assert_eq!(refused.headers["retry-after"], "5");
+    assert_eq!(open(stranger(), &foreign).await.expect("an answer").status(), 200);
+    assert_eq!(Stream::open(&service, &own, None).await.state().await.0, "pending", "nor does a service");
+    streams.pop();
+    let until = std::time::Instant::now() + Duration::from_secs(10);
+    while open(user(), &own).await.expect("an answer").status() != 200 {
+        assert!(std::time::Instant::now() < until, "the place of a closed stream is not free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_an_event_says_cannot_pass_for_a_message_of_the_stream() {
+    let service = Service::start().await;
+    let job = service.job(json!({})).await;
+    let mut stream = Stream::open(&service, &job, None).await;
+    stream.state().await;
+    let forged = "x\r\n\r\nid: 9\nevent: state\ndata: {}\n\n";
+    service.sql(&format!(
+        "insert into gh_job_events (job_id, event_type, message) values ('{job}', left(E'{}', 50), E'{0}')",
+        forged.escape_default()
+    ));
+    let frame = stream.next().await.expect("an event");
+    assert_eq!((frame.event.as_str(), frame.data["message"].as_str()), ("event", Some(forged)));
+    happens(&service, &job, "after");
+    assert_eq!(stream.event().await.1, "after");
+}

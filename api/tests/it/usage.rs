@@ -36,12 +36,24 @@ async fn what_was_spent_this_month_is_counted_once() {
             ('{id}', '{user}', 'llm', 'openai', 'x', 1, 'token', 7, 'test', 'c', now() - interval '40 days');
         insert into gh_user_usage (user_id, tier, period_start, period_end, total_cost_usd, job_count)
         values ('{user}', 'pro', date_trunc('month', now() at time zone 'utc') at time zone 'utc',
-            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc', 0.2, 1)",
+            (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc', 0.2, 1)
+        on conflict (user_id, period_start) do update set tier = excluded.tier, job_count = excluded.job_count",
         user = user()
     ));
     let usage = service.as_user(user(), Method::GET, &format!("/users/{}/usage", user())).answer().await.body;
     assert_eq!((&usage["tier"], &usage["current_month_cost_usd"]), (&json!("pro"), &json!(0.25)));
     assert_eq!((&usage["remaining_budget_usd"], &usage["job_count"]), (&json!(9.75), &json!(1)));
+
+    service.sql(&format!(
+        "insert into gh_budgets (scope, name, limit_usd) values ('user_month', '{}', 3)",
+        user()
+    ));
+    let usage = service.get(&format!("/users/{}/usage", user())).await.body;
+    let said = (&usage["monthly_budget_usd"], &usage["remaining_budget_usd"]);
+    assert_eq!(said, (&json!(3), &json!(2.75)), "a budget in the user's own name");
+    service.sql("delete from gh_budgets");
+    let usage = service.get(&format!("/users/{}/usage", user())).await.body;
+    assert_eq!((&usage["monthly_budget_usd"], &usage["remaining_budget_usd"]), (&json!(null), &json!(null)));
 }
 
 #[tokio::test]

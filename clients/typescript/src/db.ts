@@ -17,6 +17,24 @@ import type { WireJob } from './wire.js';
 const JOBS = 'gh_automation_jobs';
 const EVENTS = 'gh_job_events';
 
+/**
+ * A whole row, but for `callback_url`: VALET puts the service's key there, and only services may read it. Named one by one,
+ * because Postgres refuses `*` to whoever may not read every column.
+ */
+const ROW = [
+  'id', 'idempotency_key', 'user_id', 'created_by', 'job_type', 'target_url', 'task_description', 'input_data', 'priority',
+  'scheduled_at', 'max_retries', 'retry_count', 'timeout_seconds', 'status', 'status_message', 'started_at', 'completed_at',
+  'last_heartbeat', 'worker_id', 'manual_id', 'engine_type', 'result_data', 'result_summary', 'error_code', 'error_details',
+  'screenshot_urls', 'artifact_urls', 'metadata', 'tags', 'created_at', 'updated_at', 'target_worker_id', 'valet_task_id',
+  'resume_ref', 'interaction_type', 'interaction_data', 'paused_at', 'execution_mode', 'browser_mode', 'final_mode',
+  'worker_affinity', 'llm_cost_cents', 'action_count', 'total_tokens', 'execution_attempt_id',
+] as const satisfies ReadonlyArray<keyof AutomationJob>;
+const COLUMNS = ROW.join(',');
+
+/** Why a job whose form may have been sent is not tried again: the table refuses it, whoever asks. */
+const SENT = 'The form of this job may have been sent, and is not sent again. Look whether the application arrived; '
+  + 'if it did not, create a new job.';
+
 /** What a retry makes of a job: as if it had never been tried, but for the count. */
 const UNTRIED = {
   status: 'pending', worker_id: null, status_message: null, error_code: null, error_details: null,
@@ -36,7 +54,7 @@ export class DbBackend implements Backend {
     if (row.idempotency_key !== null) {
       await this.#refuseDuplicate([row.idempotency_key]);
     }
-    const insert = (await this.#table(JOBS)).insert(row).select().single<AutomationJob>();
+    const insert = (await this.#table(JOBS)).insert(row).select(COLUMNS).single<AutomationJob>();
     return this.#written(await insert, [row.idempotency_key]);
   }
 
@@ -53,14 +71,14 @@ export class DbBackend implements Backend {
     if (rows.length === 0) {
       return { created: [], errors };
     }
-    const reply = await (await this.#table(JOBS)).insert(rows).select();
+    const reply = await (await this.#table(JOBS)).insert(rows).select(COLUMNS).returns<AutomationJob[]>();
     const keys = rows.map((row) => row.idempotency_key);
     const created = await this.#written<AutomationJob[]>(reply, keys);
     return { created, errors };
   }
 
   async getJob(jobId: string): Promise<AutomationJob> {
-    const query = (await this.#table(JOBS)).select('*').eq('id', jobId).single<AutomationJob>();
+    const query = (await this.#table(JOBS)).select(COLUMNS).eq('id', jobId).single<AutomationJob>();
     return found(await query, jobId);
   }
 
@@ -83,7 +101,7 @@ export class DbBackend implements Backend {
     const userId = filters.userId ?? filters.user_id;
     const jobType = filters.jobType ?? filters.job_type;
     const statuses = typeof filters.status === 'string' ? [filters.status] : (filters.status ?? []);
-    let query = (await this.#table(JOBS)).select('*', { count: 'exact' });
+    let query = (await this.#table(JOBS)).select(COLUMNS, { count: 'exact' });
     query = userId ? query.eq('user_id', userId) : query;
     query = jobType ? query.eq('job_type', jobType) : query;
     query = statuses.length > 0 ? query.in('status', statuses) : query;
@@ -91,7 +109,7 @@ export class DbBackend implements Backend {
     if (reply.error) {
       throw failure(reply.error, reply.status);
     }
-    return { jobs: reply.data as AutomationJob[], total: reply.count ?? 0, limit, offset };
+    return { jobs: reply.data as unknown as AutomationJob[], total: reply.count ?? 0, limit, offset };
   }
 
   async cancelJob(jobId: string): Promise<void> {
@@ -115,6 +133,9 @@ export class DbBackend implements Backend {
     const [retried] = found<RetriedJob[]>(await update, jobId);
     if (retried === undefined) {
       throw new GhostHandsError(`Job ${jobId} was changed by somebody else meanwhile`, 'retry_failed', 500);
+    }
+    if (retried.status !== 'pending') {
+      throw new GhostHandsError(SENT, 'job_not_retryable', 409, { details: { current_status: retried.status, reason: SENT } });
     }
     return retried;
   }

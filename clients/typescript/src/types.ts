@@ -62,7 +62,8 @@ export interface AutomationJob {
   created_at: string;
   updated_at: string;
   target_worker_id: string | null;
-  callback_url: string | null;
+  /** Over REST only, and to users without its query. */
+  callback_url?: string | null;
   valet_task_id: string | null;
   resume_ref: Json | null;
   interaction_type: string | null;

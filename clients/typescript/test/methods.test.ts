@@ -168,6 +168,18 @@ for (const mode of ['api', 'db'] as const) {
       await gh.cancelJob(id).catch(() => undefined);
     });
 
+    it('retries no job whose form may have been sent', async () => {
+      const { id } = await gh.createJob(someone(), later());
+      await system.set(id, `status = 'failed', error_code = 'submission_unknown', completed_at = now()`);
+      await system.sql.query(`insert into gh_permits (job_id, effect, attempt_id, fence) values ($1, 'submit', $1, 1)`, [id]);
+      await assert.rejects(gh.retryJob(id), (error: GhostHandsError) => {
+        assert.deepEqual([error.code, error.status], ['job_not_retryable', 409]);
+        return error.message.includes('may have been sent');
+      });
+      const job = await gh.getJob(id);
+      assert.deepEqual([job.status, job.error_code, job.retry_count], ['failed', 'submission_unknown', 0]);
+    });
+
     it('knows no job that is not there', async () => {
       for (const id of [NOBODY, 'no-uuid']) {
         for (const call of ['getJob', 'getJobStatus', 'cancelJob', 'retryJob', 'pollForCompletion'] as const) {
@@ -214,8 +226,11 @@ it('in db mode, a user sees and asks for their own jobs only', async () => {
   const [user, service] = [someone(), system.client('db')];
   const gh = new GhostHandsClient(system.db(keyOf(user)));
   const foreign = await service.createJob(someone(), later());
+  const own = await service.createJob(user, later({ callbackUrl: 'https://valet.example/hook?token=the-service-key' }));
+  const shown = await gh.getJob(own.id);
+  assert.ok(shown.status === 'pending' && !JSON.stringify(shown).includes('the-service-key'));
   await assert.rejects(gh.getJob(foreign.id), JobNotFoundError);
-  assert.equal((await gh.listJobs()).total, 0);
+  assert.deepEqual((await gh.listJobs()).jobs.map(({ id }) => id), [own.id]);
   await assert.rejects(gh.createJob(someone(), later()), { code: 'db_error', status: 403 });
   await gh.dispose();
 });

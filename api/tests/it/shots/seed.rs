@@ -1,9 +1,13 @@
 //! A month of a fleet that has been busy: enough for every page to have something to show.
 
+use std::path::Path;
+
 use crate::harness::Service;
 
 /// Fills the database; the id of a job with attempts, events, lines and a result.
-pub fn fill(service: &Service, jobs: u32) -> String {
+///
+/// `artifacts` is where its screenshots lie.
+pub fn fill(service: &Service, jobs: u32, artifacts: &Path) -> String {
     // Without triggers: a month is written at once, not lived.
     service.sql(&format!(
         "set session_replication_role = replica;
@@ -45,32 +49,36 @@ pub fn fill(service: &Service, jobs: u32) -> String {
     );
     service.sql(
         "set session_replication_role = replica;
-        insert into gh_cost_ledger (job_id, attempt_id, user_id, tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd, period_start, period_end, source, dedup, tags)
-        select a.job_id, a.id, a.user_id, a.tier, 'machine', 'fly', 'shared-2x-2048mb', 'iad', 150, 'second', 0.0000043942901235, 150 * 0.0000043942901235,
+        insert into gh_cost_ledger (at, job_id, attempt_id, user_id, tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd, period_start, period_end, source, dedup, tags)
+        select a.ended_at, a.job_id, a.id, a.user_id, a.tier, 'machine', 'fly', 'shared-2x-2048mb', 'iad', 150, 'second', 0.0000043942901235, 150 * 0.0000043942901235,
           a.launched_at, a.ended_at, 'fly_events', 'm' || a.id, jsonb_build_object('machine_id', m.fly_id)
         from gh_job_attempts a join gh_machines m on m.id = a.id where a.ended_at is not null
         union all
-        select a.job_id, a.id, a.user_id, a.tier, 'llm', x.provider, x.model || ':' || x.class, null, x.tokens, 'token', x.price, x.tokens * x.price,
+        select a.started_at, a.job_id, a.id, a.user_id, a.tier, 'llm', x.provider, x.model || ':' || x.class, null, x.tokens, 'token', x.price, x.tokens * x.price,
           a.started_at, a.started_at, 'runner', 'l' || a.id || x.class || x.model, jsonb_build_object('purpose', 'map')
         from gh_job_attempts a join (values ('openai', 'gpt-4o-mini', 'input', 4000, 0.00000015, 2), ('openai', 'gpt-4o-mini', 'output', 900, 0.0000006, 2),
             ('anthropic', 'claude-sonnet-4-5-20250929', 'input', 3000, 0.000003, 5), ('anthropic', 'claude-sonnet-4-5-20250929', 'output', 400, 0.000015, 5))
           x (provider, model, class, tokens, price, every) on right(a.job_id::text, 4)::integer % x.every = 0
         where a.ended_at is not null;
-        insert into gh_cost_ledger (tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd, period_start, period_end, source, dedup, tags)
-        select 'pro', 'overhead', 'fly', 'rootfs.gb', 'iad', 86400, 'gb-second', 0.0000000578703704, 86400 * 0.0000000578703704, now() - n * interval '1 day', now() - (n - 1) * interval '1 day',
+        insert into gh_cost_ledger (at, tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd, period_start, period_end, source, dedup, tags)
+        select now() - (n - 1) * interval '1 day', 'pro', 'overhead', 'fly', 'rootfs.gb', 'iad', 86400, 'gb-second', 0.0000000578703704, 86400 * 0.0000000578703704, now() - n * interval '1 day', now() - (n - 1) * interval '1 day',
           'dispatcher', 'o' || n, '{\"overhead\":\"pool_rootfs\"}' from generate_series(1, 28) n;
+        insert into gh_day_spending select (at at time zone 'utc')::date, coalesce(tier, ''), sum(cost_usd) from gh_cost_ledger group by 1, 2;
+        insert into gh_budgets (scope, name, limit_usd, action) select 'global_day', '*', round(sum(usd) * 1.2, 2), 'warn' from gh_day_spending where day = (now() at time zone 'utc')::date;
         analyze gh_cost_ledger; analyze gh_job_attempts; analyze gh_machines",
     );
     let job = "00000000-0000-4000-8000-000000000030";
     service.sql(&format!(
         "set session_replication_role = replica;
-        update gh_automation_jobs set task_description = 'Apply to Engineer at Acme', action_count = 31, total_tokens = 4900, screenshot_urls = '[\"artifacts/{job}/page-1.png\", \"artifacts/{job}/done.png\"]',
-          result_data = '{{\"submitted\":true,\"fields\":{{\"total\":22,\"by_source\":{{\"profile\":14,\"qa_overrides\":3,\"model\":4,\"default\":1}},\"by_state\":{{\"verified\":21,\"optional_left\":1}}}},
+        update gh_automation_jobs set task_description = 'Apply to Engineer at Acme', action_count = 31, total_tokens = 4900, screenshot_urls = '[\"{shots}/page-1.png\", \"{shots}/done.png\"]',
+          result_data = '{{\"submitted\":true,\"fields\":{{\"total\":22,\"by_source\":{{\"rule\":14,\"answer\":3,\"model\":4,\"none\":1}},\"by_state\":{{\"verified\":21,\"optional_left\":1}},
+              \"each\":[{{\"page\":1,\"question\":\"First name\",\"kind\":\"text\",\"source\":\"rule\",\"state\":\"verified\"}},{{\"page\":1,\"question\":\"Are you authorised to work in the country you are applying for?\",\"kind\":\"radio\",\"source\":\"answer\",\"state\":\"verified\"}},{{\"page\":2,\"question\":\"Why do you want to work at Acme?\",\"kind\":\"textarea\",\"source\":\"model\",\"state\":\"verified\"}}]}},
             \"open_questions\":[{{\"question\":\"How did you hear about us?\",\"kind\":\"select\",\"required\":false,\"state\":\"optional_left\"}}]}}' where id = '{job}';
         insert into gh_job_events (job_id, event_type, message, metadata, actor, created_at)
-        select '{job}', e, m, '{{}}', 'gh-w', now() - interval '5 minutes' + o * interval '11 seconds' from (values (1, 'job_created', 'Asked for over REST'), (2, 'status_change', 'Status changed from pending to queued'),
+        select '{job}', e, m, '{{}}', 'gh-w', j.created_at + o * interval '10 seconds' from gh_automation_jobs j cross join (values (1, 'job_created', 'Asked for over REST'), (2, 'status_change', 'Status changed from pending to queued'),
           (3, 'job_started', 'Starting browser agent'), (4, 'step_started', 'Reading the form'), (5, 'progress_update', 'Filling 22 fields on page 1'), (6, 'step_completed', 'All fields read back'),
-          (7, 'permit_granted', 'Leave to submit'), (8, 'job_completed', 'Application sent')) x (o, e, m)"
+          (7, 'permit_granted', 'Leave to submit'), (8, 'job_completed', 'Application sent')) x (o, e, m) where j.id = '{job}'",
+        shots = artifacts.join("gh/jobs").join(job).display()
     ));
     job.to_owned()
 }
