@@ -1,10 +1,13 @@
 //! The agent: opens the page, fills page after page of the form, sends it once, and proves it.
 
 mod advance;
+mod custom;
 mod fill;
 mod help;
 mod learn;
+mod mend;
 mod questions;
+mod scrape;
 mod send;
 
 use std::collections::{HashMap, HashSet};
@@ -73,6 +76,7 @@ pub struct Agent<'a> {
     page: usize,
     permitted: bool,
     asked: usize,
+    repaired: usize,
     rows: HashMap<String, usize>,
     unfolded: HashSet<u32>,
     uploaded: bool,
@@ -129,6 +133,7 @@ impl<'a> Agent<'a> {
             page: 0,
             permitted: false,
             asked: 0,
+            repaired: 0,
             rows: HashMap::new(),
             unfolded: HashSet::new(),
             uploaded: false,
@@ -144,7 +149,12 @@ impl<'a> Agent<'a> {
 
     /// Works until the job is over.
     pub async fn drive(&mut self) -> End {
-        match self.pages().await {
+        let done = match self.input.job_type.as_str() {
+            "scrape" => Box::pin(self.scrape()).await,
+            "custom" => Box::pin(self.custom()).await,
+            _ => Box::pin(self.pages()).await,
+        };
+        match done {
             Ok(outcome) => End::Done(outcome),
             Err(end) => end,
         }
@@ -157,6 +167,9 @@ impl<'a> Agent<'a> {
         if !matches!(end, End::Lost(BrowserError::Gone(_))) {
             let done = matches!(end, End::Done(outcome) if outcome.code.is_none());
             agent.picture(if done { "final" } else { "failure" }).await;
+            if !done {
+                agent.keep_snapshot().await;
+            }
         }
         if matches!(end, End::Done(outcome) if outcome.code.is_none()) {
             agent.progress.step(progress::Step::Completed).await;
@@ -238,7 +251,11 @@ impl<'a> Agent<'a> {
 
     /// Reads the page, whatever stands on it.
     async fn read_any(&mut self) -> Result<(Form, Option<u16>), End> {
-        let form = Form::read(&self.session).await?;
+        let form = if self.input.job_type == "custom" {
+            Form::read_whole(&self.session).await?
+        } else {
+            Form::read(&self.session).await?
+        };
         self.record.get().url.clone_from(&form.page.url);
         let frame = self.session.main_world().await?.frame;
         let status = self.session.network().document_status(frame.inner());
@@ -321,6 +338,19 @@ impl<'a> Agent<'a> {
             *form = self.read().await?;
         }
         Ok(())
+    }
+
+    /// Stores the page's HTML beside the picture of a failure.
+    async fn keep_snapshot(&mut self) {
+        let html = match self.session.snapshot().await {
+            Ok(html) => html,
+            Err(error) => return tracing::warn!(%error, "no snapshot"),
+        };
+        let name = format!("step-{:03}-failure.html", self.pictures);
+        match self.tools.artifacts.store(&self.input.job_id, &name, html.as_bytes()).await {
+            Ok(place) => self.record.get().snapshot = place,
+            Err(error) => tracing::warn!(%error, "the snapshot was not stored"),
+        }
     }
 
     /// Stores a picture of the page; one that cannot be taken or stored stops nothing.

@@ -1,4 +1,4 @@
-//! Where screenshots go: a local folder, or a bucket of Supabase Storage.
+//! Where pictures and snapshots of pages go: a local folder, or a bucket of Supabase Storage.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -57,24 +57,32 @@ impl Artifacts {
         Ok(given("GH_ARTIFACTS_DIR").map_or(Self::Nowhere, |folder| Self::Folder(folder.into())))
     }
 
-    /// Stores a PNG as `gh/jobs/{job}/{name}` and returns where it is.
+    /// Stores a picture (`.png`) or a text (anything else) as `gh/jobs/{job}/{name}` and returns where it is.
+    ///
+    /// A page's HTML is stored as plain text: nobody's browser is to run it from our bucket.
     ///
     /// # Errors
     /// When it could not be stored.
-    pub async fn store(&self, job: &str, name: &str, png: &[u8]) -> Result<Option<String>, ArtifactError> {
+    pub async fn store(
+        &self,
+        job: &str,
+        name: &str,
+        content: &[u8],
+    ) -> Result<Option<String>, ArtifactError> {
         let key = format!("gh/jobs/{job}/{name}");
+        let kind = if name.ends_with(".png") { "image/png" } else { "text/plain; charset=utf-8" };
         match self {
             Self::Nowhere => Ok(None),
-            Self::Folder(folder) => write(&folder.join(&key), png).await.map(Some),
-            Self::Flat(folder) => write(&folder.join(name), png).await.map(Some),
+            Self::Folder(folder) => write(&folder.join(&key), content).await.map(Some),
+            Self::Flat(folder) => write(&folder.join(name), content).await.map(Some),
             Self::Supabase { url, key: secret, http } => {
                 let request = http
                     .post(format!("{url}/storage/v1/object/{BUCKET}/{key}"))
                     .bearer_auth(secret.expose_secret())
                     .header("apikey", secret.expose_secret())
-                    .header("content-type", "image/png")
+                    .header("content-type", kind)
                     .header("x-upsert", "true")
-                    .body(png.to_vec());
+                    .body(content.to_vec());
                 let answer = request.send().await.map_err(reqwest::Error::without_url)?;
                 if !answer.status().is_success() {
                     return Err(ArtifactError::Refused(answer.status().as_u16()));
@@ -85,10 +93,10 @@ impl Artifacts {
     }
 }
 
-async fn write(path: &Path, png: &[u8]) -> Result<String, ArtifactError> {
+async fn write(path: &Path, content: &[u8]) -> Result<String, ArtifactError> {
     if let Some(folder) = path.parent() {
         tokio::fs::create_dir_all(folder).await?;
     }
-    tokio::fs::write(path, png).await?;
+    tokio::fs::write(path, content).await?;
     Ok(path.display().to_string())
 }

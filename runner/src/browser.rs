@@ -1,11 +1,13 @@
 //! Chromium: started by us, spoken to over its debugging protocol, gone when we are.
 
 pub mod flags;
+pub mod guard;
 pub mod input;
 pub mod launch;
 pub mod network;
 pub mod page;
 pub mod session;
+mod snapshot;
 pub mod workspace;
 
 pub use launch::{BrowserConfig, Process};

@@ -82,6 +82,8 @@ pub async fn fill(
     let input = Input {
         job_id: "fill".into(),
         job_type: "fill_form".into(),
+        task: String::new(),
+        schema: None,
         target_url: args.url.clone(),
         user_data,
         qa_overrides: answers,

@@ -62,8 +62,12 @@ impl Mode {
 pub struct Input {
     /// The job's id: names its screenshots.
     pub job_id: String,
-    /// `apply` or `fill_form`.
+    /// `apply`, `fill_form`, `scrape` or `custom`.
     pub job_type: String,
+    /// What is to be done, in words: `task_description`.
+    pub task: String,
+    /// The shape of what a `scrape` is to return: `input_data.schema`.
+    pub schema: Option<Value>,
     /// The page to start from.
     pub target_url: String,
     /// The candidate, as the job was given it.
@@ -110,6 +114,8 @@ impl Input {
         Self {
             job_id: job.id.to_string(),
             job_type: job.job_type.clone(),
+            task: job.task_description.clone(),
+            schema: Some(data["schema"].clone()).filter(|schema| !schema.is_null()),
             target_url: job.target_url.clone(),
             user_data: data["user_data"]
                 .as_object()
@@ -128,8 +134,11 @@ impl Input {
 
     /// What makes the input unusable.
     pub fn fault(&self) -> Option<String> {
-        if !matches!(self.job_type.as_str(), "apply" | "fill_form" | "smart_apply" | "workday_apply") {
-            return Some(format!("job_type `{}` is not one this runner knows", self.job_type));
+        match self.job_type.as_str() {
+            "apply" | "fill_form" | "smart_apply" | "workday_apply" => {}
+            "custom" if self.task.trim().is_empty() => return Some("task_description is missing".into()),
+            "scrape" | "custom" => return None,
+            other => return Some(format!("job_type `{other}` is not one this runner knows")),
         }
         if self.user_data.is_empty() && self.qa_overrides.is_empty() {
             return Some("input_data.user_data is missing".into());

@@ -13,6 +13,7 @@ pub mod desk;
 pub mod egress;
 pub mod fill;
 pub mod form;
+pub mod init;
 pub mod job;
 pub mod manual;
 pub mod net;

@@ -5,6 +5,7 @@
 use clap::{Parser, Subcommand};
 use runner::attempt::{self, Exit, Identity, environment};
 use runner::fill::{self, FillArgs};
+use runner::init;
 use runner::job::Tools;
 
 #[derive(Debug, Parser)]
@@ -20,8 +21,12 @@ enum Task {
     Fill(FillArgs),
 }
 
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    if init::is_first() { Ok(init::run()) } else { work() }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<std::process::ExitCode> {
+async fn work() -> anyhow::Result<std::process::ExitCode> {
     let cli = Cli::parse();
     boot::init_telemetry("runner");
     let stop = boot::shutdown()?;

@@ -1,7 +1,8 @@
 //! A manual: which fact answers which question of a form, learned by one run and used by the next without a model.
 //!
-//! It holds no answer. Where a model chose an option for a fact, it holds the option's words and a digest of the fact's
-//! value, so that the choice is repeated only for the very same fact.
+//! It holds no answer. Where a model chose an option for a fact, it holds the option's words and a salted digest of the
+//! fact's value, so that the choice is repeated only for the very same fact, and equal facts of two candidates do not look
+//! alike. Where a model knew no answer, it holds a digest of all facts, so that it is not asked the same again.
 
 use std::fmt::Write as _;
 
@@ -25,14 +26,21 @@ pub struct Step {
     pub question: String,
     /// The family of the control: its driver.
     pub kind: String,
-    /// The fact that answers it.
+    /// The fact that answers it; empty when a model knew none.
     pub fact: String,
     /// The option a model chose for the fact; empty where the fact fits by itself.
     #[serde(default)]
     pub option: String,
-    /// A digest of the fact's value, where an option was chosen for it.
+    /// Salt and digest of the fact's value, where an option was chosen for it.
     #[serde(default)]
     pub digest: String,
+}
+
+impl Step {
+    /// Whether it says that nothing answers the question.
+    pub const fn is_open(&self) -> bool {
+        self.fact.is_empty()
+    }
 }
 
 /// A form as manuals are found by.
@@ -87,15 +95,25 @@ impl Manual {
         self.health > HEALTHY
     }
 
+    /// What it holds about a field.
+    pub fn step(&self, field: &Field) -> Option<&Step> {
+        let asked = words::question(&field.question);
+        self.steps.iter().find(|step| step.question == asked && step.kind == field.kind.word())
+    }
+
+    /// Whether a model that was shown these very facts knew no answer to a field.
+    pub fn is_open(&self, field: &Field, facts: &Facts) -> bool {
+        self.step(field).is_some_and(|step| step.is_open() && is_digest(&step.digest, "", &everything(facts)))
+    }
+
     /// What it says about a field, for the candidate with these facts.
     pub fn decide(&self, field: &Field, facts: &Facts) -> Option<Decision> {
-        let asked = words::question(&field.question);
-        let step = self.steps.iter().find(|step| step.question == asked && step.kind == field.kind.word())?;
+        let step = self.step(field)?;
         let (_, value) = facts.get(&step.fact)?;
         let answer = if step.option.is_empty() {
             fit::fit(field, value)?
         } else {
-            let same = step.digest == digest(&step.fact, value);
+            let same = is_digest(&step.digest, &step.fact, value);
             let at = fit::option(&field.options, &step.option).filter(|_| same)?;
             Answer::Options(vec![at])
         };
@@ -120,6 +138,17 @@ pub fn learn(field: &Field, decision: &Decision, facts: &Facts) -> Option<Step> 
             Some(Step { option, digest: digest(&decision.fact, value), ..plain })
         }
         _ => None,
+    }
+}
+
+/// What is learned from a question that a model could not answer from these facts.
+pub fn learn_open(field: &Field, facts: &Facts) -> Step {
+    Step {
+        question: words::question(&field.question),
+        kind: field.kind.word(),
+        fact: String::new(),
+        option: String::new(),
+        digest: digest("", &everything(facts)),
     }
 }
 
@@ -191,8 +220,23 @@ fn platform(pattern: &str) -> &'static str {
     KNOWN.iter().find(|(host, _)| pattern.contains(host)).map_or("other", |(_, name)| name)
 }
 
+/// All facts as one text.
+fn everything(facts: &Facts) -> String {
+    facts.iter().map(|(name, about, value)| format!("{name}\t{about}\t{value}\n")).collect()
+}
+
+/// `SALT.DIGEST`, with a salt of its own.
 fn digest(fact: &str, value: &str) -> String {
-    hex(&format!("{fact}\n{}", words::plain(value)))[..16].to_owned()
+    salted(&Uuid::new_v4().simple().to_string(), fact, value)
+}
+
+/// Whether a digest is of this value.
+fn is_digest(digest: &str, fact: &str, value: &str) -> bool {
+    digest.split_once('.').is_some_and(|(salt, _)| salted(salt, fact, value) == digest)
+}
+
+fn salted(salt: &str, fact: &str, value: &str) -> String {
+    format!("{salt}.{}", &hex(&format!("{salt}\n{fact}\n{}", words::plain(value)))[..16])
 }
 
 fn hex(text: &str) -> String {
@@ -232,6 +276,23 @@ mod tests {
         let again = manual.decide(&field, &facts("the one I built in secret!")).expect("the same");
         assert_eq!((again.answer, again.source), (Answer::Options(vec![1]), Source::Manual));
         assert!(manual.decide(&field, &facts("Another")).is_none());
+    }
+
+    #[test]
+    fn equal_facts_of_two_candidates_do_not_look_alike() {
+        assert_ne!(digest("notice_period", "4 weeks"), digest("notice_period", "4 weeks"));
+        assert!(is_digest(&digest("notice_period", "4 weeks"), "notice_period", "4 Weeks"));
+        assert!(!is_digest("", "notice_period", "4 weeks"));
+    }
+
+    #[test]
+    fn a_question_nobody_could_answer_is_asked_again_for_other_facts_only() {
+        let field = test_field(Kind::Text, "Favourite colour");
+        let manual =
+            Manual { id: Uuid::nil(), health: 1.0, steps: vec![learn_open(&field, &facts("Steam"))] };
+        assert!(manual.is_open(&field, &facts("Steam")) && !manual.is_open(&field, &facts("Water")));
+        assert!(manual.decide(&field, &facts("Steam")).is_none());
+        assert!(!manual.is_open(&test_field(Kind::Text, "Favourite food"), &facts("Steam")));
     }
 
     #[test]

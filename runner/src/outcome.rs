@@ -7,6 +7,9 @@ use crate::blockers::{Blocker, Fate};
 use crate::receipt::Receipt;
 use crate::record::{Record, Sending};
 
+/// How many fields of a form are told one by one; the sums count all.
+const MOST_FIELDS: usize = 300;
+
 /// How a job ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -22,6 +25,8 @@ pub struct Outcome {
     pub blocker: Option<Blocker>,
     /// Whether the work stopped before sending because it was told to.
     pub held_back: bool,
+    /// What was read, for jobs that read.
+    pub data: Option<Value>,
 }
 
 impl Outcome {
@@ -36,6 +41,11 @@ impl Outcome {
     /// Done as far as it was allowed: everything is filled in and nothing was sent.
     pub fn held_back() -> Self {
         Self { held_back: true, ..Self::new(EndClass::Completed, None, "Form filled in, not submitted") }
+    }
+
+    /// Done: this was read.
+    pub fn read(message: impl Into<String>, data: Value) -> Self {
+        Self { data: Some(data), ..Self::new(EndClass::Completed, None, message) }
     }
 
     /// A failure another try cannot cure.
@@ -66,7 +76,15 @@ impl Outcome {
 
     /// A failure of this class and code.
     pub fn new(class: EndClass, code: Option<&'static str>, message: impl Into<String>) -> Self {
-        Self { class, code, message: message.into(), receipt: None, blocker: None, held_back: false }
+        Self {
+            class,
+            code,
+            message: message.into(),
+            receipt: None,
+            blocker: None,
+            held_back: false,
+            data: None,
+        }
     }
 
     /// The outcome that is safe given how far sending got: what may have been sent is never tried again.
@@ -121,17 +139,29 @@ impl Outcome {
             .filter(|line| !line.state.is_settled())
             .map(|line| json!({"question": line.question, "kind": line.kind, "required": line.required, "options": line.options, "state": line.state, "error": line.error}))
             .collect();
-        json!({
+        // Where each answer came from, never what it was.
+        let each = record.lines.iter().take(MOST_FIELDS).map(|line| {
+            let question: String = line.question.chars().take(200).collect();
+            json!({"page": line.page, "question": question, "kind": line.kind, "source": line.source, "state": line.state})
+        });
+        let mut fields = record.summary();
+        fields["each"] = each.collect();
+        let mut all = json!({
             "submitted": self.submitted(),
             "success_message": self.submitted().then_some(&self.message),
             "confirmation": self.receipt,
-            "fields": record.summary(),
+            "fields": fields,
             "open_questions": open,
             "blocker": self.blocker,
             "screenshots": record.screenshots,
             "final_url": record.url,
             "model_calls": record.calls.len(),
-        })
+            "snapshot": record.snapshot,
+        });
+        for (name, value) in self.data.iter().filter_map(Value::as_object).flatten() {
+            all[name] = value.clone();
+        }
+        all
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Record {
     pub lines: Vec<Line>,
     /// Where screenshots were stored.
     pub screenshots: Vec<String>,
+    /// Where the page's HTML was stored, when the job failed.
+    pub snapshot: Option<String>,
     /// Model calls.
     pub calls: Vec<Usage>,
     /// Things done to pages.
@@ -128,6 +130,7 @@ impl Default for Shared {
             started: Instant::now(),
             lines: Vec::new(),
             screenshots: Vec::new(),
+            snapshot: None,
             calls: Vec::new(),
             actions: 0,
             sending: Sending::default(),

@@ -47,6 +47,23 @@ pub async fn read_options(session: &Session, field: &Field) -> Result<Vec<Choice
     Ok(options.into_iter().map(|it| Choice { node: None, ..it }).collect())
 }
 
+/// What a list that only suggests offers for the first words of `typed`; leaves the control as it was.
+///
+/// # Errors
+/// When the browser does not answer.
+pub async fn offers(session: &Session, field: &Field, typed: &str) -> Result<Vec<Choice>, BrowserError> {
+    let Some(control) = field.control() else { return Ok(Vec::new()) };
+    if session.on(&control, "search_box", &[]).await?.is_null() {
+        return Ok(Vec::new());
+    }
+    let start = typed.split([',', ' ']).next().unwrap_or(typed).trim();
+    let found = suggest(session, &control, start).await?;
+    let _ = session.on(&control, "select_all", &[]).await;
+    session.press(Key::Backspace).await?;
+    close(session, &control).await?;
+    Ok(found.into_iter().map(|it| Choice { node: None, ..it }).collect())
+}
+
 /// Chooses the option that says `wanted`, typing part of it when the list does not show it; returns its label.
 ///
 /// # Errors

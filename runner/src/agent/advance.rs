@@ -108,23 +108,39 @@ impl Agent<'_> {
         Ok(form)
     }
 
-    async fn turn(&mut self, form: Form) -> Result<Next, End> {
-        if let Some(control) = onward(&form).and_then(|(_, button)| button.control())
-            && !self.session.click(&control).await?
-        {
-            self.session.on(&control, "tick", &[]).await?;
+    /// Presses Next; once more after what the page complained about was put right.
+    async fn turn(&mut self, mut form: Form) -> Result<Next, End> {
+        for last in [false, true] {
+            if let Some(control) = onward(&form).and_then(|(_, button)| button.control())
+                && !self.session.click(&control).await?
+            {
+                self.session.on(&control, "tick", &[]).await?;
+            }
+            self.record.get().actions += 1;
+            self.progress.did(1, "going to the next page").await;
+            let (now, turned) = self.after_turn(&form).await?;
+            if turned {
+                return Ok(Next::Page(Box::new(now)));
+            }
+            if last || !self.mend(&now).await? {
+                return Err(super::stuck(&now).into());
+            }
+            form = self.read().await?;
         }
-        self.record.get().actions += 1;
-        self.progress.did(1, "going to the next page").await;
+        Err(super::stuck(&form).into())
+    }
+
+    /// Reads the page until it is another one, complains, or has had its time; whether it is another one.
+    async fn after_turn(&mut self, form: &Form) -> Result<(Form, bool), End> {
         let (before, until) = (form.signature(), tokio::time::Instant::now() + TURN);
         loop {
             let now = self.read().await?;
             if now.signature() != before {
-                return Ok(Next::Page(Box::new(now)));
+                return Ok((now, true));
             }
             let complains = !now.errors.is_empty() || now.fields.iter().any(|field| !field.error.is_empty());
             if complains || tokio::time::Instant::now() >= until {
-                return Err(super::stuck(&now).into());
+                return Ok((now, false));
             }
             tokio::time::sleep(Duration::from_millis(150)).await;
         }

@@ -83,6 +83,9 @@ impl Agent<'_> {
             form = self.unfold(form).await?;
         }
         self.look_again(&form, &mut handled).await?;
+        if self.has_untaken() && self.mend(&form).await? {
+            form = self.read().await?;
+        }
         self.forget_hidden(&form);
         Ok(form)
     }
@@ -215,7 +218,11 @@ impl Agent<'_> {
         Some(Decision { answer: Answer::Options(vec![at]), source: Source::Rule, fact: "eeo_default".into() })
     }
 
-    async fn fill_field(&mut self, field: &Field, decision: Option<Decision>) -> Result<Line, End> {
+    pub(super) async fn fill_field(
+        &mut self,
+        field: &Field,
+        decision: Option<Decision>,
+    ) -> Result<Line, End> {
         let mut line = Line::new(field, self.page);
         let Some(decision) = decision else {
             if !field.value.is_empty() && field.error.is_empty() && field.kind != Kind::Password {

@@ -8,7 +8,7 @@ use crate::decide::model::Facts;
 use crate::decide::{Decision, Source};
 use crate::form::{Field, Form};
 use crate::job::Mode;
-use crate::manual::{self, Found, Run};
+use crate::manual::{self, Found, Manual, Run, Step};
 
 impl Agent<'_> {
     /// Looks for the form's manual and says how the questions will be answered.
@@ -57,9 +57,23 @@ impl Agent<'_> {
             self.record.get().by_manual += 1;
             self.manual_held &= state.is_settled();
         }
-        if state.is_settled() {
-            self.learned.extend(manual::learn(field, decision, &facts));
+        if !state.is_settled() {
+            return;
         }
+        // What the manual said keeps its own salt.
+        let known = self.manual.as_ref().and_then(|manual| manual.step(field)).cloned();
+        let step = match decision.source {
+            Source::Manual => known,
+            _ => manual::learn(field, decision, &facts),
+        };
+        self.learned.extend(step);
+    }
+
+    /// Remembers a question that the model could not answer, so that it is not asked about the same facts again.
+    pub(super) fn learn_open(&mut self, field: &Field, facts: &Facts) {
+        let known = self.manual.as_ref().and_then(|manual| manual.step(field)).filter(|step| step.is_open());
+        let step = known.cloned().unwrap_or_else(|| manual::learn_open(field, facts));
+        self.learned.push(step);
     }
 
     /// Puts the run down: a new manual after a success, the health of the one that was used.
@@ -73,8 +87,8 @@ impl Agent<'_> {
             self.reporter.event("mode_switched", "The manual did not hold", metadata).await;
         }
         // A run that learned more than its manual knew heals it.
-        let outgrown =
-            self.manual.as_ref().is_some_and(|manual| steps.iter().any(|step| !manual.steps.contains(step)));
+        let new = |manual: &Manual, step: &Step| !step.is_open() && !manual.steps.contains(step);
+        let outgrown = self.manual.as_ref().is_some_and(|manual| steps.iter().any(|step| new(manual, step)));
         let manual = if outgrown && done && self.manual_held { None } else { used };
         if !done && (manual.is_none() || self.manual_held)
             || (self.manual.is_some() && manual.is_none() && !outgrown)

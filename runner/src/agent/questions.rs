@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use domain::money::MicroUsd;
 use llm::{Error, Usage as Tokens};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Agent, End};
-use crate::decide::model::{Facts, Model, is_prose};
-use crate::decide::{Decision, proposal, rules, sensitive};
+use crate::decide::model::{Facts, Model, Trouble, is_prose, proposals};
+use crate::decide::{Decision, orders, proposal, rules, sensitive};
 use crate::form::{Field, Kind};
 use crate::job::Mode;
 use crate::note::{Note, Usage};
@@ -26,9 +26,14 @@ impl Agent<'_> {
         let Some(model) = self.tools.model.clone().filter(|_| self.input.mode != Mode::CookbookOnly) else {
             return Ok(());
         };
-        let open: Vec<usize> = (0..plan.len())
+        let asked: Vec<usize> = (0..plan.len())
             .filter(|at| plan[*at].1.is_none() && self.is_for_model(&plan[*at].0, &facts))
             .collect();
+        let (known, open): (Vec<usize>, Vec<usize>) =
+            asked.into_iter().partition(|at| self.is_known_open(&plan[*at].0, &facts));
+        for at in known {
+            self.learn_open(&plan[at].0, &facts);
+        }
         let worth = open.iter().any(|at| plan[*at].0.is_required() || !is_prose(&plan[*at].0));
         if !worth || self.asked >= PER_PAGE {
             return Ok(());
@@ -40,25 +45,74 @@ impl Agent<'_> {
         if !self.affordable(&model, &request).await {
             return Ok(());
         }
-        let began = Instant::now();
-        let proposals = match model.ask(&request).await {
-            Ok((proposals, reply)) => {
-                self.book(&model, reply.usage, reply.request_id, began).await;
-                proposals
-            }
-            Err(error) => {
-                if let Some(billed) = error.billed() {
-                    self.book(&model, billed.usage, billed.request_id.clone(), began).await;
-                }
-                return without_model(&error, &fields);
-            }
+        let proposals = match self.ask(&model, &request, "map").await {
+            Ok(reply) => proposals(&reply),
+            Err(error) => return without_model(&error, &fields),
         };
         for at in open {
             let (field, decision) = &mut plan[at];
             let said = proposals.iter().find(|it| it.id == field.id);
             *decision = said.and_then(|said| proposal::accept(field, said, &facts));
+            if decision.is_none() && !field.is_required() && !is_prose(field) {
+                self.learn_open(field, &facts);
+            }
         }
         Ok(())
+    }
+
+    /// Asks the model once more per page, for all answers together that the page did not take.
+    pub(super) async fn ask_again(&mut self, troubles: &[Trouble]) -> Result<Vec<Option<Decision>>, End> {
+        let nothing = vec![None; troubles.len()];
+        let Some(model) = self.tools.model.clone().filter(|_| self.input.mode != Mode::CookbookOnly) else {
+            return Ok(nothing);
+        };
+        let facts = Facts::new(&self.profile, &self.answers);
+        let fit: Vec<Trouble> = troubles.iter().filter(|it| may_be_repaired(it, &facts)).cloned().collect();
+        if fit.is_empty() || self.repaired == self.page {
+            return Ok(nothing);
+        }
+        self.repaired = self.page;
+        let request = model.repair(&fit, &facts);
+        if !self.affordable(&model, &request).await {
+            return Ok(nothing);
+        }
+        // A page that cannot be repaired ends as it would have without a model.
+        let Ok(reply) = self.ask(&model, &request, "repair").await else { return Ok(nothing) };
+        let proposals = proposals(&reply);
+        let decide = |trouble: &Trouble| {
+            let said = proposals.iter().find(|it| it.id == trouble.field.id)?;
+            proposal::accept(&trouble.field, said, &facts)
+        };
+        Ok(troubles.iter().map(|it| if may_be_repaired(it, &facts) { decide(it) } else { None }).collect())
+    }
+
+    /// Makes a call and puts down what it cost.
+    pub(super) async fn ask(
+        &mut self,
+        model: &Model,
+        request: &llm::Request,
+        purpose: &'static str,
+    ) -> Result<Value, Error> {
+        let began = Instant::now();
+        match model.ask(request).await {
+            Ok(reply) => {
+                self.book(model, reply.usage, reply.request_id, began, purpose).await;
+                Ok(reply.json)
+            }
+            Err(error) => {
+                if let Some(billed) = error.billed() {
+                    self.book(model, billed.usage, billed.request_id.clone(), began, purpose).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a run before this one learned that a model with these facts has no answer.
+    fn is_known_open(&self, field: &Field, facts: &Facts) -> bool {
+        !field.is_required()
+            && field.error.is_empty()
+            && self.manual.as_ref().is_some_and(|manual| manual.is_open(field, facts))
     }
 
     /// Whether a question may go to the model, and could come back answered.
@@ -70,11 +124,13 @@ impl Agent<'_> {
         let missing =
             !keys.is_empty() && keys.iter().all(|key| self.profile.get(key).is_none()) && !is_prose(field);
         let weighty = sensitive::is_sensitive(field);
-        kind && !missing && (!weighty || facts.iter().any(|(_, about, _)| sensitive::supports(about, field)))
+        kind && !missing
+            && !orders::gives_orders(field)
+            && (!weighty || facts.iter().any(|(_, about, _)| sensitive::supports(about, field)))
     }
 
     /// Whether the dearest this call can be still fits the job's budget.
-    async fn affordable(&mut self, model: &Model, request: &llm::Request) -> bool {
+    pub(super) async fn affordable(&mut self, model: &Model, request: &llm::Request) -> bool {
         let spent: i64 = self.record.get().calls.iter().filter_map(|call| call.cost_micros).sum();
         let left = MicroUsd(self.input.budget.0 - spent);
         let worst = model.worst_case(request);
@@ -88,13 +144,20 @@ impl Agent<'_> {
         fits
     }
 
-    async fn book(&mut self, model: &Model, tokens: Tokens, request_id: Option<String>, began: Instant) {
+    async fn book(
+        &mut self,
+        model: &Model,
+        tokens: Tokens,
+        request_id: Option<String>,
+        began: Instant,
+        purpose: &'static str,
+    ) {
         let entry = model.entry();
         let cost = llm::price::cost(entry, tokens).map(|cost| cost.0);
         let usage = Usage {
             provider: entry.provider.clone(),
             model: entry.id.clone(),
-            purpose: "map",
+            purpose,
             input: tokens.input,
             cached: tokens.cached,
             output: tokens.output,
@@ -106,6 +169,15 @@ impl Agent<'_> {
         self.record.get().calls.push(usage.clone());
         self.reporter.send(Note::Usage(usage)).await;
     }
+}
+
+/// Whether a model may find another answer to a question: as for the first one, whatever stands in it now.
+fn may_be_repaired(trouble: &Trouble, facts: &Facts) -> bool {
+    let field = &trouble.field;
+    !matches!(field.kind, Kind::File | Kind::Password | Kind::Checkbox)
+        && !orders::gives_orders(field)
+        && (!sensitive::is_sensitive(field)
+            || facts.iter().any(|(_, about, _)| sensitive::supports(about, field)))
 }
 
 /// Goes on without answers, unless the provider may be back soon and a required question waits for it.

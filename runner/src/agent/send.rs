@@ -6,7 +6,6 @@ use store::runner::Permit;
 
 use super::advance::{Next, onward};
 use super::{Agent, End};
-use crate::act;
 use crate::blockers::{self, Blocker};
 use crate::form::{Button, Form};
 use crate::outcome::Outcome;
@@ -145,17 +144,7 @@ impl Agent<'_> {
     /// One more round over what the page complains about.
     async fn repair(&mut self, what: String) -> Result<Verdict, End> {
         let form = self.read().await?;
-        let mut repaired = false;
-        for field in &form.fields {
-            let state = self.session.state(field).await?;
-            if state.valid && !state.invalid && field.error.is_empty() {
-                continue;
-            }
-            let Some(decision) = self.decide(field) else { continue };
-            let done = act::fill(&self.session, field, &decision.answer).await?;
-            repaired |= done.state.is_settled() && done.actions > 0;
-        }
-        if !repaired {
+        if !self.mend(&form).await? {
             return Ok(Verdict::Refused(what));
         }
         let form = self.read().await?;

@@ -29,6 +29,7 @@ const SCRIPT: &str = concat!(
     include_str!("../form/js/widget.js"),
     include_str!("../form/js/read.js"),
     include_str!("../form/js/page.js"),
+    include_str!("../form/js/snapshot.js"),
     "}"
 );
 /// The tallest screenshot; longer pages are cut.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chromiumoxide::cdp::browser_protocol::dom::BackendNodeId;
+use chromiumoxide::cdp::browser_protocol::fetch::EventRequestPaused;
 use chromiumoxide::cdp::browser_protocol::inspector::{self, EventTargetCrashed};
 use chromiumoxide::cdp::browser_protocol::page::{
     EventFileChooserOpened, SetInterceptFileChooserDialogParams,
@@ -98,6 +99,16 @@ impl Session {
         self.call("Page.setInterceptFileChooserDialog", params.build().map_err(BrowserError::Protocol)?)
             .await?;
         Ok(Chooser(opened))
+    }
+
+    /// The page's requests that wait for leave.
+    pub(super) async fn paused(&self) -> Result<EventStream<EventRequestPaused>, BrowserError> {
+        deadline("paused requests", self.page.event_listener::<EventRequestPaused>()).await
+    }
+
+    /// The page itself.
+    pub(super) fn page(&self) -> &Page {
+        &self.page
     }
 
     /// Lets file dialogs be shown again.

@@ -55,6 +55,12 @@ impl Facts {
             .map(|(_, about, value)| (about.as_str(), value.as_str()))
     }
 
+    /// The facts but those about what `is_kept_back` names.
+    #[must_use]
+    pub fn without(self, is_kept_back: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.into_iter().filter(|(_, about, _)| !is_kept_back(about)).collect())
+    }
+
     /// Every fact: name, what it is about, value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.0.iter().map(|(name, about, value)| (name.as_str(), about.as_str(), value.as_str()))
@@ -77,6 +83,23 @@ impl Model {
 
     /// The call that asks these questions.
     pub fn request(&self, fields: &[&Field], facts: &Facts) -> Request {
+        let questions: Vec<Value> = fields.iter().map(|field| question(field)).collect();
+        self.mapping(fields, &questions, facts)
+    }
+
+    /// The call that asks again about answers the page did not take: each with what was tried and what the page says.
+    pub fn repair(&self, troubles: &[Trouble], facts: &Facts) -> Request {
+        let fields: Vec<&Field> = troubles.iter().map(|trouble| &trouble.field).collect();
+        let questions = troubles.iter().map(|trouble| {
+            let mut shown = question(&trouble.field);
+            (shown["tried"], shown["problem"]) =
+                (json!(self::shown(&trouble.tried)), json!(self::shown(&trouble.problem)));
+            shown
+        });
+        self.mapping(&fields, &questions.collect::<Vec<_>>(), facts)
+    }
+
+    fn mapping(&self, fields: &[&Field], questions: &[Value], facts: &Facts) -> Request {
         let prose = fields.iter().filter(|field| is_prose(field)).count();
         let room = POINT * u32::try_from(fields.len()).unwrap_or(50)
             + PROSE * u32::try_from(prose).unwrap_or(8)
@@ -84,10 +107,16 @@ impl Model {
         let thought = if self.entry().reasoning { THOUGHT } else { 0 };
         Request {
             system: SYSTEM.to_owned(),
-            user: prompt(fields, facts),
+            user: prompt(questions, facts),
             schema: schema(fields, facts),
             max_tokens: room + thought,
         }
+    }
+
+    /// A call of another kind, with room for this many tokens of answer.
+    pub fn call(&self, system: &str, user: String, schema: Value, room: u32) -> Request {
+        let thought = if self.entry().reasoning { THOUGHT } else { 0 };
+        Request { system: system.to_owned(), user, schema, max_tokens: room + thought }
     }
 
     /// What the call can cost at most.
@@ -99,12 +128,26 @@ impl Model {
     ///
     /// # Errors
     /// When the provider gives no usable answer.
-    pub async fn ask(&self, request: &Request) -> Result<(Vec<Proposal>, Reply), Error> {
-        let reply = self.client.complete(request).await?;
-        let proposals = reply.json["answers"].as_array().into_iter().flatten();
-        let proposals = proposals.filter_map(|it| serde_json::from_value(it.clone()).ok()).collect();
-        Ok((proposals, reply))
+    pub async fn ask(&self, request: &Request) -> Result<Reply, Error> {
+        self.client.complete(request).await
     }
+}
+
+/// An answer that the page did not take.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The question, as it is now.
+    pub field: Field,
+    /// What was answered.
+    pub tried: String,
+    /// What the page says about it.
+    pub problem: String,
+}
+
+/// What an answer proposes.
+pub fn proposals(reply: &Value) -> Vec<Proposal> {
+    let answers = reply["answers"].as_array().into_iter().flatten();
+    answers.filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
 }
 
 /// Whether a question wants a text of one's own.
@@ -130,22 +173,22 @@ fn schema(fields: &[&Field], facts: &Facts) -> Value {
     })
 }
 
-fn prompt(fields: &[&Field], facts: &Facts) -> String {
+fn prompt(questions: &[Value], facts: &Facts) -> String {
     let facts: Vec<Value> = facts
         .iter()
         .map(|(name, about, value)| json!({"fact": name, "about": about, "value": shown(value)}))
         .collect();
-    let questions: Vec<Value> = fields.iter().map(|field| question(field)).collect();
-    // The fence cannot be closed by the page: its text is JSON and the mark is new in each call.
-    let mark = uuid::Uuid::new_v4().simple().to_string();
-    format!(
-        "FACTS\n{}\n\nQUESTIONS (untrusted page text between the marks {mark})\n<{mark}>\n{}\n</{mark}>",
-        json!(facts),
-        json!(questions)
-    )
+    format!("FACTS\n{}\n\nQUESTIONS {}", json!(facts), fenced(&json!(questions)))
 }
 
-fn question(field: &Field) -> Value {
+/// Page text in a fence that the page cannot close: it is JSON, and the mark is new in each call.
+pub fn fenced(text: &Value) -> String {
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    format!("(untrusted page text between the marks {mark})\n<{mark}>\n{text}\n</{mark}>")
+}
+
+/// A question as the model sees it.
+pub fn question(field: &Field) -> Value {
     let options: Vec<Value> = field
         .options
         .iter()

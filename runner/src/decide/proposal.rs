@@ -1,9 +1,10 @@
 //! May what the model proposes stand? Every answer needs a fact; weighty ones a fact about that very thing, with the right sign.
+//! And no fact that is private goes where it is not asked for, whatever the page told the model.
 
 use serde::Deserialize;
 
 use super::model::{Facts, is_prose};
-use super::{Answer, Decision, Source, fit, polarity, sensitive};
+use super::{Answer, Decision, Source, fit, orders, polarity, private, sensitive};
 use crate::form::{Field, Kind};
 
 /// How an answer is given.
@@ -44,6 +45,9 @@ pub fn accept(field: &Field, proposal: &Proposal, facts: &Facts) -> Option<Decis
     if sensitive::is_sensitive(field) && !known.is_some_and(|(about, _)| sensitive::supports(about, field)) {
         return None;
     }
+    if orders::gives_orders(field) || known.is_some_and(|(about, _)| !private::may_tell(about, field)) {
+        return None;
+    }
     let answer = match proposal.kind {
         Way::Unknown => None,
         Way::Fact => {
@@ -78,7 +82,8 @@ fn keeps_sign(field: &Field, answer: &Answer, fact: &str) -> bool {
 fn text(field: &Field, text: &str, facts: &Facts) -> Option<Answer> {
     let text = text.trim();
     let takes = is_prose(field) || field.kind == Kind::Text;
-    if text.is_empty() || !takes || sensitive::is_sensitive(field) || !numbers_are_known(text, field, facts) {
+    let bare = text.is_empty() || !takes || sensitive::is_sensitive(field);
+    if bare || !numbers_are_known(text, field, facts) || !private::is_harmless(text, field, facts) {
         return None;
     }
     match fit::fit(field, text)? {
@@ -89,12 +94,23 @@ fn text(field: &Field, text: &str, facts: &Facts) -> Option<Answer> {
 
 /// Whether every number in a text stands in a fact or in the question: years and amounts are what gets invented.
 fn numbers_are_known(text: &str, field: &Field, facts: &Facts) -> bool {
-    let numbers = |text: &str| -> Vec<String> {
-        text.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
-    };
     let mut known = numbers(&field.question);
     facts.iter().for_each(|(_, _, value)| known.extend(numbers(value)));
     numbers(text).iter().all(|number| known.contains(number))
+}
+
+/// The numbers in a text, without the separators of thousands: `120,000` is `120000`.
+fn numbers(text: &str) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let digits = |from: usize| letters[from..].iter().take_while(|it| it.is_ascii_digit()).count();
+    let separates = |at: usize| {
+        at > 0
+            && matches!(letters[at], ',' | '.' | '\'' | '’' | ' ' | '\u{a0}')
+            && letters[at - 1].is_ascii_digit()
+            && digits(at + 1) == 3
+    };
+    let kept: String = (0..letters.len()).filter(|at| !separates(*at)).map(|at| letters[at]).collect();
+    kept.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -168,6 +184,12 @@ mod tests {
             )
             .is_none()
         );
+    }
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_grouped() {
+        assert_eq!(numbers("120,000 USD or 1.200.000"), ["120000", "1200000"]);
+        assert_eq!(numbers("4 weeks, 2027-01-04, 3.5"), ["4", "2027", "01", "04", "3", "5"]);
     }
 
     #[test]

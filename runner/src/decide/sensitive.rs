@@ -105,6 +105,13 @@ pub fn is_sensitive(field: &Field) -> bool {
         .any(|word| text.contains(&format!(" {word}")) || (!word.is_ascii() && text.contains(word)))
 }
 
+/// Whether a fact about this is one of legal standing or a protected characteristic.
+pub fn is_weighty(about: &str) -> bool {
+    let about = format!(" {} ", words::plain(about));
+    LEGAL.iter().chain(PERSONAL).any(|word| about.contains(&format!(" {word}")))
+        || FAMILIES.iter().flat_map(|(_, facts)| *facts).any(|word| about.contains(&format!(" {word}")))
+}
+
 /// Whether a question is about protected characteristics (equal opportunity).
 pub fn is_personal(field: &Field) -> bool {
     let text = format!(" {} ", words::plain(&field.question));

@@ -29,25 +29,37 @@ impl Form {
     /// # Errors
     /// When the browser does not answer.
     pub async fn read(session: &Session) -> Result<Self, BrowserError> {
+        Self::read_with(session, Self::keep_the_application).await
+    }
+
+    /// Like [`Form::read`], with every form of the page.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn read_whole(session: &Session) -> Result<Self, BrowserError> {
+        Self::read_with(session, |_| {}).await
+    }
+
+    async fn read_with(session: &Session, choose: fn(&mut Self)) -> Result<Self, BrowserError> {
         session.settle(REST).await?;
-        match Self::read_now(session).await {
+        match Self::read_now(session, choose).await {
             // The page changed under us: once more, after it came to rest again.
             Err(BrowserError::Stale(_)) => {
                 session.settle(REST).await?;
-                Self::read_now(session).await
+                Self::read_now(session, choose).await
             }
             read => read,
         }
     }
 
-    async fn read_now(session: &Session) -> Result<Self, BrowserError> {
+    async fn read_now(session: &Session, choose: fn(&mut Self)) -> Result<Self, BrowserError> {
         let worlds = session.worlds().await?;
         session.open_closed_roots(&worlds).await?;
         let mut form = Self::default();
         for (position, world) in worlds.iter().enumerate() {
             form.add(session, world, position == 0).await?;
         }
-        form.keep_the_application();
+        choose(&mut form);
         for (position, field) in form.fields.iter_mut().enumerate() {
             field.id = format!("f{}", position + 1);
         }
@@ -101,15 +113,17 @@ impl Form {
         if sizes.len() < 2 {
             return;
         }
-        let largest = sizes.iter().max_by_key(|(_, size, file)| (*file, *size)).map(|(key, ..)| key.clone());
+        let largest = sizes.iter().max_by_key(|(_, size, file)| (*file, *size)).cloned();
+        let Some((largest, most, _)) = largest else { return };
         let side: Vec<_> = sizes
             .into_iter()
             .filter(|(key, size, file)| {
-                Some(key) != largest.as_ref() && *size <= 3 && !file && key.1.is_some()
-            })
-            .filter(|(key, ..)| {
-                let own = self.buttons.iter().filter(|it| it.form == key.1);
-                own.clone().count() == 0 || own.clone().any(|button| words::is_side_form(&button.text))
+                let own = || self.buttons.iter().filter(|it| it.form == key.1);
+                // A form that is sent by itself and is not the application.
+                let other = own().any(|button| words::press(&button.text, true) == words::Press::Submit);
+                let small = *size <= 3
+                    && (own().count() == 0 || own().any(|button| words::is_side_form(&button.text)));
+                *key != largest && key.1.is_some() && !file && (small || (other && 2 * *size <= most))
             })
             .map(|(key, ..)| key)
             .collect();

@@ -69,6 +69,8 @@ impl Run {
         let input = Input {
             job_id: "job-1".into(),
             job_type: "apply".into(),
+            task: String::new(),
+            schema: None,
             target_url: url,
             user_data: profile,
             qa_overrides: answers,
@@ -136,7 +138,8 @@ impl Run {
             }
             (events, said)
         });
-        let (outcome, record) = job::run_at(self.desk, self.input, self.tools, notes, self.stop).await;
+        let (outcome, record) =
+            Box::pin(job::run_at(self.desk, self.input, self.tools, notes, self.stop)).await;
         let (events, said) = listening.await.expect("the listener");
         Ran { outcome, record, permits_asked: asked.load(Ordering::SeqCst), events, said }
     }

@@ -33,13 +33,14 @@ impl World {
             "careers.test" => one(PUBLIC),
             // Public when it is checked for the first time, then never again.
             "rebind.test" if asked.fetch_add(1, Ordering::SeqCst) == 0 => one(PUBLIC),
-            "rebind.test" | "inside.test" => one("127.0.0.1"),
+            "rebind.test" | "inside.test" | "127.0.0.1.nip.test" => one("127.0.0.1"),
             "mapped.test" => one("::ffff:10.0.0.1"),
             "sixpn.test" => one("fdaa::3"),
             // As the system's resolver reads numbers.
-            "0x7f.1" | "2130706433" | "017700000001" | "127.1" | "0177.0.0.1" | "0x7f000001" => {
-                one("127.0.0.1")
-            }
+            "0x7f.1" | "2130706433" | "017700000001" | "127.1" | "0177.0.0.1" | "0x7f000001" | "127.0.1"
+            | "0x7f.0.0.1" | "00127.0.0.1" => "127.0.0.1".parse().into_iter().collect(),
+            "0" | "0x0" => one("0.0.0.0"),
+            "2852039166" | "0xa9fea9fe" | "0xa9.254.0251.254" => one("169.254.169.254"),
             _ => Vec::new(),
         };
         Outside::of_names(names).dialled_by(move |address| {
@@ -147,6 +148,29 @@ const TRICKS: &[&str] = &[
     "mapped.test",
     "sixpn.test",
     "nowhere.test",
+    // The same again in numbers nobody writes.
+    "0",
+    "0x0",
+    "127.0.1",
+    "0x7f.0.0.1",
+    "00127.0.0.1",
+    "2852039166",
+    "0xa9fea9fe",
+    "0xa9.254.0251.254",
+    "127.0.0.1.nip.test",
+    // Metadata services, and addresses inside addresses.
+    "100.100.100.200",
+    "192.0.0.192",
+    "[fd00:ec2::254]",
+    "[::ffff:0:127.0.0.1]",
+    "[::ffff:100.64.0.1]",
+    "[64:ff9b::10.0.0.1]",
+    "[2002:c0a8:1::]",
+    "[fdaa:0:0::3]",
+    "_api.internal:80",
+    "user@127.0.0.1",
+    "careers.test@127.0.0.1",
+    "%31%32%37.0.0.1",
 ];
 
 /// The first line of the proxy's answer.
@@ -164,7 +188,7 @@ async fn no_way_of_writing_a_private_address_is_dialled() {
     let target = Url::parse(&format!("http://careers.test:{}/", canary.port)).expect("an address");
     let gate = Gate::new(Policy::of_job(&target, Reach::Public, None), world.outside(canary.port));
     let egress = Egress::open(gate).await.expect("a proxy");
-    assert!(TRICKS.len() > 50);
+    assert!(TRICKS.len() > 75);
     for host in TRICKS {
         for port in [80, 443, canary.port] {
             let tunnel = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");

@@ -4,6 +4,7 @@ use runner::act::State;
 use runner::decide::Source;
 
 use crate::candidate::Run;
+use crate::process::with_arguments;
 use crate::site::Site;
 
 #[tokio::test]
@@ -109,6 +110,26 @@ async fn a_form_in_a_frame_of_another_site_is_filled() {
         (sent.one("first_name"), sent.one("country"), sent.one("terms")),
         (Some("Ada"), Some("United States"), Some("on"))
     );
+}
+
+#[tokio::test]
+async fn a_form_in_a_frame_that_is_kept_apart_in_any_way_is_filled() {
+    for kind in ["plain", "shadow", "nested", "sandbox", "agent-cluster"] {
+        let site = Site::start().await;
+        let ran = Run::on(site.url(&format!("frames.html?kind={kind}"))).go().await;
+        assert!(ran.outcome.submitted(), "{kind}: {:?}", ran.outcome);
+        assert_eq!(site.only().one("country"), Some("United States"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_in_a_process_that_cannot_be_reached_is_a_failure_and_no_success() {
+    let (site, folder) = (Site::start().await, tempfile::tempdir().expect("a folder"));
+    let mut run = Run::on(site.url("frames.html?kind=plain"));
+    // As a browser would be whose owner forces every site into a process of its own.
+    run.tools.browser = with_arguments(run.tools.browser, folder.path(), "--site-per-process");
+    let ran = run.go().await;
+    assert_eq!((ran.outcome.code, site.sent().len()), (Some("element_not_found"), 0), "{:?}", ran.outcome);
 }
 
 #[tokio::test]

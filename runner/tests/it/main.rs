@@ -3,13 +3,17 @@
 mod blocked;
 mod candidate;
 mod command;
+mod complaints;
 mod egress;
 mod forms;
 mod helped;
+mod injection;
 mod learning;
 mod mapping;
 mod practice;
 pub mod process;
+mod reading;
+mod repair;
 mod sending;
 mod site;
 mod storage;

@@ -19,13 +19,22 @@ pub struct Oracle {
 
 impl Oracle {
     pub async fn start(answers: Vec<(&'static str, Value)>) -> Self {
+        Self::of(move |questions| questions.iter().map(|asked| reply(asked, &answers)).collect()).await
+    }
+
+    /// A model whose answers to the questions of a page are made by `answers`.
+    pub async fn of(answers: impl Fn(&[Value]) -> Vec<Value> + Send + Sync + 'static) -> Self {
+        Self::saying(move |prompt| json!({"answers": answers(&questions(prompt))})).await
+    }
+
+    /// A model that says to each prompt what `say` does, in the wire format of the real one.
+    pub async fn saying(say: impl Fn(&str) -> Value + Send + Sync + 'static) -> Self {
         let prompts: Arc<Mutex<Vec<String>>> = Arc::default();
-        let seen = Arc::clone(&prompts);
+        let (seen, say) = (Arc::clone(&prompts), Arc::new(say));
         let answer = move |Json(body): Json<Value>| {
             let prompt = body["messages"][1]["content"].as_str().expect("a prompt").to_owned();
-            let answers: Vec<Value> = questions(&prompt).iter().map(|asked| reply(asked, &answers)).collect();
+            let content = say(&prompt).to_string();
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(prompt);
-            let content = json!({"answers": answers}).to_string();
             let usage = json!({"prompt_tokens": 900, "completion_tokens": 80});
             async move {
                 Json(

@@ -204,6 +204,11 @@ fn family(root: u32) -> Vec<u32> {
     found
 }
 
+fn job_folders(place: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(place).expect("a folder").flatten();
+    names.filter_map(|it| it.file_name().into_string().ok()).filter(|it| it.starts_with("gh-job-")).collect()
+}
+
 fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
@@ -222,4 +227,12 @@ async fn a_runner_that_is_killed_takes_its_browser_with_it() {
     let browser: Vec<u32> = family(pid).into_iter().filter(|it| *it != pid).collect();
     runner.kill().await.expect("killed"); // SIGKILL: nothing of ours runs after it
     until("the end of the browser", || browser.iter().all(|pid| !runs(*pid))).await;
+    assert_eq!(job_folders(folder.path()).len(), 1, "nobody was left to remove it");
+    // The next runner does.
+    let mut next = tokio::process::Command::new(env!("CARGO_BIN_EXE_runner"));
+    next.args(["fill", "--no-submit", "--url", &site.url("status/404"), "--profile"])
+        .arg(file("profile.json"));
+    next.arg("--report").arg(folder.path().join("r.json")).env("TMPDIR", folder.path());
+    next.stderr(std::process::Stdio::null()).status().await.expect("it ends");
+    assert_eq!(job_folders(folder.path()), Vec::<String>::new());
 }

@@ -80,9 +80,22 @@ async fn page(State((_, port)): State<(Inbox, u16)>, request: Request) -> Respon
         Ok(text) if name.ends_with(".js") => {
             ([(header::CONTENT_TYPE, "text/javascript")], text).into_response()
         }
-        Ok(text) => Html(text.replace("FRAME_ORIGIN", &format!("http://localhost:{port}"))).into_response(),
+        Ok(text) => {
+            let page = Html(text.replace("FRAME_ORIGIN", &format!("http://localhost:{port}")));
+            (apart(request.uri().query().unwrap_or_default()), page).into_response()
+        }
         Err(_) => (StatusCode::NOT_FOUND, "no such page").into_response(),
     }
+}
+
+/// Headers by which a page asks to be kept apart from others.
+fn apart(query: &str) -> axum::http::HeaderMap {
+    let pairs: &[(&'static str, &'static str)] = match query {
+        "kind=agent-cluster" => &[("origin-agent-cluster", "?1")],
+        _ => &[],
+    };
+    let value = |text| axum::http::HeaderValue::from_static(text);
+    pairs.iter().map(|(name, text)| (header::HeaderName::from_static(name), value(text))).collect()
 }
 
 async fn status(UrlPath(code): UrlPath<u16>) -> Response {

@@ -39,6 +39,11 @@ pages![
     "newtab",
     "cascade",
     "twenty",
+    "injection",
+    "repair",
+    "attach",
+    "polarity",
+    "stuck",
 ];
 
 /// Scripts and styles, by name; `vendor/` holds other people's (see `vendor/LICENSES.txt`).
@@ -74,9 +79,9 @@ pub struct Judgement {
     pub missing: Vec<String>,
 }
 
-/// The pages with an oracle.
+/// The pages with an oracle: all but a frame's inner page and one that leads nowhere.
 pub fn practice_pages() -> Vec<&'static str> {
-    PAGES.iter().map(|(name, _)| *name).filter(|name| *name != "icims-inner").collect()
+    PAGES.iter().map(|(name, _)| *name).filter(|name| !["icims-inner", "stuck"].contains(name)).collect()
 }
 
 /// The candidate of the oracle: `{user_data, qa_overrides}`.
@@ -95,6 +100,7 @@ pub fn judge(page: &str, fields: &BTreeMap<String, String>) -> Judgement {
     let mut judgement = Judgement::default();
     for (name, meant) in &oracle[page] {
         match fields.get(name).map(String::as_str).unwrap_or_default() {
+            came if meant.is_empty() && came.is_empty() => judgement.right += 1,
             "" => judgement.missing.push(name.clone()),
             came if says(meant, came) => judgement.right += 1,
             came => judgement.wrong.push((name.clone(), meant.clone(), came.to_owned())),
@@ -103,7 +109,7 @@ pub fn judge(page: &str, fields: &BTreeMap<String, String>) -> Judgement {
     judgement
 }
 
-/// `*` is anything, `~digits` a number that ends so, `a; b` both in any order.
+/// Nothing is an answer that must not be given, `*` is anything, `~digits` a number that ends so, `a; b` both in any order.
 fn says(meant: &str, came: &str) -> bool {
     if let Some(digits) = meant.strip_prefix('~') {
         return came.chars().filter(char::is_ascii_digit).collect::<String>().ends_with(digits);
@@ -191,13 +197,14 @@ mod tests {
     fn every_page_has_an_oracle() {
         for page in practice_pages() {
             let judgement = judge(page, &BTreeMap::new());
-            assert!(judgement.missing.len() >= 3 && judgement.right == 0, "{page}");
+            assert!(judgement.missing.len() >= 3 && judgement.wrong.is_empty(), "{page}");
         }
     }
 
     #[test]
     fn the_order_of_several_answers_does_not_matter() {
         assert!(says("Rust; SQL", "SQL; Rust") && !says("Rust; SQL", "Rust"));
+        assert!(!says("", "x") && says("*", "x"));
         assert!(says("~5125550142", "(512) 555-0142") && !says("~5125550142", "512 555 0143"));
     }
 }

@@ -37,6 +37,8 @@ const visible = (el) => {
   return box.right + scrollX > 0 && box.bottom + scrollY > 0;
 };
 const opaque = (el) => el.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+// Words that are there for programs only: transparent, or too small to be read.
+const unseen = (el) => { const style = getComputedStyle(el); return (style.display !== 'contents' && !opaque(el)) || parseFloat(style.fontSize) < 3; };
 const hiddenFromReaders = (el) => !!closest(el, '[aria-hidden="true"]');
 
 const SILENT = new Set(['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE', 'SELECT', 'OPTION', 'TEXTAREA', 'INPUT', 'BUTTON', 'SVG', 'IFRAME', 'DATALIST']);
@@ -45,7 +47,7 @@ const clean = (text) => text.replace(/[\u200b-\u200f\u2060\ufeff]/g, '').replace
 
 // The text a person reads inside `el`, without controls; blocks are separate lines. `stop(node)` cuts it off.
 const read = (el, options = {}) => {
-  const { skip, stop, controls = false } = options;
+  const { skip, stop, controls = false, seen = false } = options;
   let out = '', stopped = false;
   const visit = (node) => {
     if (stopped) return;
@@ -57,6 +59,7 @@ const read = (el, options = {}) => {
       if (!controls && (SILENT.has(node.tagName.toUpperCase()) || node.matches(CONTROLISH))) return;
       if (['SCRIPT', 'STYLE', 'NOSCRIPT', 'TEMPLATE'].includes(node.tagName)) return;
       if (!rendered(node) && getComputedStyle(node).display !== 'contents') return;
+      if (seen && unseen(node)) return;
     }
     const block = !/^(inline|contents|none|ruby)/.test(getComputedStyle(node).display);
     if (node.tagName === 'BR') { out += '\n'; return; }

@@ -22,10 +22,10 @@ const labelsOf = (el) => {
 // The accessible name by markup alone: [text, elements it came from].
 const named = (el) => {
   const pointed = byIds(el, 'aria-labelledby').filter((it) => it !== el);
-  const pointedText = pointed.map((it) => line(it)).filter(Boolean).join(' ');
+  const pointedText = pointed.map((it) => line(it, { seen: true })).filter(Boolean).join(' ');
   if (pointedText) return [pointedText, pointed];
   const labels = labelsOf(el);
-  const labelText = labels.map((it) => read(it)).filter(Boolean).join('\n');
+  const labelText = labels.map((it) => read(it, { seen: true })).filter(Boolean).join('\n');
   if (labelText) return [labelText, labels];
   const aria = el.getAttribute('aria-label');
   if (aria && aria.trim()) return [clean(aria), []];
@@ -47,7 +47,7 @@ const card = (members, others) => {
     const box = at;
     if (others.some((el) => !set.has(el) && holds(box, el))) return null;
     if (!members.every((el) => holds(box, el))) continue;
-    const text = read(box, { skip, stop: members[0] });
+    const text = read(box, { skip, stop: members[0], seen: true });
     if (text) return { box, text };
   }
   return null;

@@ -30,6 +30,10 @@ gh.page = () => ({
   }).map((el) => el.src.slice(0, 200)),
   widgets: solved() ? [] : all('iframe').filter((el) => visible(el) && opaque(el) && /recaptcha\/(api2|enterprise)\/anchor(?!.*size=invisible)|hcaptcha\.com.*frame=checkbox(?!-invisible)|challenges\.cloudflare\.com/i.test(el.src || '') && el.getBoundingClientRect().width >= 200).map((el) => el.src.slice(0, 200)),
 });
+// What the page states about itself in a form made for programs.
+gh.stated = () => [...document.querySelectorAll('script[type="application/ld+json"]')].slice(0, 20).flatMap((el) => {
+  try { const stated = el.textContent.length < 50000 ? JSON.parse(el.textContent) : null; return stated && typeof stated === 'object' ? (Array.isArray(stated) ? stated : [stated]) : []; } catch { return []; }
+});
 gh.pulse = () => ({ ready: document.readyState !== 'loading', url: location.href, size: document.getElementsByTagName('*').length, text: document.body ? document.body.textContent.length : 0 });
 
 // Does a click that lands on `found` reach control `i`?

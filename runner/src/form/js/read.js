@@ -102,7 +102,7 @@ const question = (members, everyControl) => {
     if (set && els.every((el) => holds(set, el))) {
       [text, sources] = named(set);
       const legend = set.querySelector(':scope > legend, :scope > * > legend');
-      if (!text && legend) { text = read(legend); sources = [legend]; }
+      if (!text && legend) { text = read(legend, { seen: true }); sources = [legend]; }
     }
   } else {
     [text, sources] = named(first);
@@ -111,7 +111,7 @@ const question = (members, everyControl) => {
   if (!text) text = first.placeholder || '';
   if (!text) text = (first.name || first.id || '').replace(/[_\-[\].]+/g, ' ').replace(/([a-z])([A-Z])/g, '$1 $2').trim();
   const lines = strip(text).split('\n').map((it) => it.trim()).filter((it) => it && !/^(required|optional)$/i.test(it));
-  const help = [lines.slice(1).join(' '), ...byIds(first, 'aria-describedby').map((it) => line(it))].filter(Boolean).join(' ');
+  const help = [lines.slice(1).join(' '), ...byIds(first, 'aria-describedby').filter((it) => visible(it) && !unseen(it)).map((it) => line(it, { seen: true }))].filter(Boolean).join(' ');
   const box = around ? around.box : parentOf(first);
   const marks = around && !text.includes(around.text) ? around.text + '\n' + text : text;
   return { question: lines[0] || '', help, box, why: [...new Set(els.flatMap((el) => evidence(el, marks, sources, many ? box : null)))] };
@@ -122,7 +122,7 @@ const groupOf = (el) => {
   for (let at = parentOf(el), depth = 0; at && depth < 12; at = parentOf(at), depth++) {
     if (!at.matches('[role=group],[role=region],fieldset,section')) continue;
     const legend = at.querySelector(':scope > legend');
-    const text = named(at)[0] || (legend ? line(legend) : '');
+    const text = named(at)[0] || (legend ? line(legend, { seen: true }) : '');
     if (text) return strip(text).split('\n')[0];
   }
   return '';
@@ -144,7 +144,7 @@ const splitDate = (el, text) => {
     if (inside.length > 3 || !inside.every((it) => partOf(it, named(it)[0]))) return null;
     const box = closest(at, '[role=group],fieldset') || at;
     const legend = box.querySelector('legend');
-    const label = named(box)[0] || (legend ? read(legend) : '') || card(inside, [])?.text || '';
+    const label = named(box)[0] || (legend ? read(legend, { seen: true }) : '') || card(inside, [])?.text || '';
     return label ? { part, label, box, first: inside[0] } : null;
   }
   return null;
