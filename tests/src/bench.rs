@@ -5,6 +5,7 @@
 mod api;
 mod claim;
 mod figure;
+mod forms;
 mod inserts;
 mod latency;
 mod limits;
@@ -12,8 +13,10 @@ mod load;
 mod machines_api;
 mod memory;
 mod page;
+mod pool;
 mod rig;
 mod runner;
+mod scaling;
 mod start;
 mod throughput;
 
@@ -23,7 +26,19 @@ use xtask::arguments::Bench;
 use figure::Figure;
 
 /// The names `cargo xtask bench NAME` knows, in the order they are measured.
-const NAMES: [&str; 8] = ["latency", "claim", "throughput", "limits", "api", "start", "page", "memory"];
+const NAMES: [&str; 11] = [
+    "latency",
+    "claim",
+    "throughput",
+    "limits",
+    "pool",
+    "scaling",
+    "api",
+    "start",
+    "page",
+    "memory",
+    "forms",
+];
 
 /// Measures what was asked for and prints one table, or JSON.
 ///
@@ -63,9 +78,12 @@ async fn measure(name: &str) -> Result<Vec<Figure>> {
         "claim" => claim::measure().await,
         "throughput" => throughput::measure().await,
         "limits" => limits::measure().await,
+        "pool" => pool::measure().await,
+        "scaling" => scaling::measure().await,
         "api" => api::measure().await,
         "start" => start::measure().await,
         "page" => page::measure().await,
+        "forms" => forms::measure().await,
         _ => memory::measure().await,
     }
 }

@@ -10,7 +10,7 @@ mod facts;
 mod faults;
 mod feed;
 mod havoc;
-mod recorder;
+pub(crate) mod recorder;
 mod report;
 mod role;
 pub mod runner;
@@ -21,6 +21,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 use xtask::arguments::Chaos;
+
+pub(crate) use role::calm_job;
+pub(crate) use world::IMAGE;
 
 use dice::Dice;
 use facts::Facts;

@@ -10,6 +10,7 @@ pub mod chaos;
 pub mod client;
 pub mod database;
 pub mod demo;
+pub mod fly_smoke;
 pub mod folder;
 pub mod guard;
 pub mod leftovers;

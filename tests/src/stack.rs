@@ -146,6 +146,11 @@ impl Stack {
         self.settings.api_url()
     }
 
+    /// The address of the dispatcher's own pages, without a path.
+    pub fn dispatcher_url(&self) -> String {
+        self.settings.dispatcher_url()
+    }
+
     /// The address of the Machines API, without a path.
     pub fn fly_url(&self) -> String {
         self.settings.fly.url.clone()

@@ -55,7 +55,7 @@ pub struct Demo {
 /// Measures the system on this computer, each figure beside its target.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Bench {
-    /// Only this figure: latency, claim, throughput, limits, api, start, page or memory.
+    /// Only this figure: latency, claim, throughput, limits, pool, scaling, api, start, page, memory or forms.
     pub name: Option<String>,
     /// Print the figures as JSON on stdout.
     #[arg(long)]
@@ -74,4 +74,12 @@ pub struct Chaos {
     /// Where the logs go; a folder removed at the end when absent.
     #[arg(long, value_name = "FOLDER")]
     pub output: Option<PathBuf>,
+}
+
+/// Puts the open questions about Fly to Fly itself, when FLY_API_TOKEN is set, else to the local one; costs less than ten cents.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FlySmoke {
+    /// Print the answers as JSON on stdout.
+    #[arg(long)]
+    pub json: bool,
 }

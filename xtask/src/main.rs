@@ -6,6 +6,8 @@ mod chaos;
 mod ci;
 mod demo;
 mod deny;
+mod fly_smoke;
+mod image;
 mod layers;
 mod lint;
 mod setup;
@@ -26,6 +28,7 @@ enum Task {
     Up(arguments::Up),
     Bench(arguments::Bench),
     Chaos(arguments::Chaos),
+    FlySmoke(arguments::FlySmoke),
     /// Builds everything and passes all tests, on a bare computer too.
     Test(test::Arguments),
     /// What CI runs: lint, then test.
@@ -36,6 +39,7 @@ enum Task {
     Deny,
     /// Installs Postgres and Chromium where they are missing, or says exactly what to type.
     Setup,
+    Image(image::Arguments),
     /// Photographs every page of the dashboard into target/shots.
     Shots,
 }
@@ -46,11 +50,13 @@ fn main() -> ExitCode {
         Task::Up(_) => up::run(),
         Task::Bench(_) => bench::run(),
         Task::Chaos(_) => chaos::run(),
+        Task::FlySmoke(_) => fly_smoke::run(),
         Task::Test(arguments) => test::run(&arguments),
         Task::Ci => ci::run(),
         Task::Lint => lint::run(),
         Task::Deny => deny::run(),
         Task::Setup => setup::report(),
+        Task::Image(arguments) => image::run(&arguments),
         Task::Shots => shots::run(),
     };
     done.map_or_else(

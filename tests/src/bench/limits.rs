@@ -11,11 +11,11 @@ use super::figure::{Figure, Target};
 use super::{inserts, rig};
 use crate::{Config, Stack, client, folder};
 
-const JOBS: i32 = 60;
+const JOBS: i32 = 200;
 /// Fly's bucket for creates, per app: so many at once, so many a second.
 const BURST: f64 = 3.0;
 const RATE: f64 = 1.0;
-const LIMIT: Duration = Duration::from_mins(3);
+const LIMIT: Duration = Duration::from_mins(6);
 
 /// A request the local Fly received.
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ enum Arguments {
     Demo(xtask::arguments::Demo),
     Bench(xtask::arguments::Bench),
     Chaos(xtask::arguments::Chaos),
+    FlySmoke(xtask::arguments::FlySmoke),
     /// Waits for the end of the stack that started it; not for people.
     #[command(hide = true)]
     Guard,
@@ -35,6 +36,7 @@ async fn main() -> ExitCode {
         Arguments::Demo(arguments) => e2e::demo::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Arguments::Bench(arguments) => e2e::bench::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Arguments::Chaos(arguments) => e2e::chaos::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        Arguments::FlySmoke(arguments) => e2e::fly_smoke::run(arguments).await.map(|()| ExitCode::SUCCESS),
         Arguments::Guard => e2e::guard::run().map(|()| ExitCode::SUCCESS),
         Arguments::Sandbox => sandbox(),
         Arguments::WithPostgres { command } => with_postgres(&command),

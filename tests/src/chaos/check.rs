@@ -3,6 +3,7 @@
 //! Times are those of the transactions' starts, so two that follow each other may seem to overlap by as long as one
 //! may wait for a lock: that is the [`SLACK`].
 
+mod fly;
 mod money;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -43,6 +44,7 @@ pub(super) fn all(facts: &Facts) -> Vec<Broken> {
     broken.extend(one_permit(facts));
     broken.extend(tried_until_over(facts));
     broken.extend(no_machine_left(facts));
+    broken.extend(fly::only_what_is_on_record(facts));
     broken.extend(money::every_interval_once(facts));
     broken
 }

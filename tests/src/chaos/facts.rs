@@ -90,6 +90,40 @@ pub(super) struct Billed {
     pub(super) milliseconds: i64,
 }
 
+/// A call the local Fly received.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Call {
+    pub(super) method: String,
+    pub(super) path: String,
+    /// Microseconds since 1970.
+    pub(super) time_us: i64,
+    /// The machine's name, when it is to be made.
+    pub(super) name: Option<String>,
+}
+
+impl Call {
+    /// The machine it is about, by Fly's id.
+    pub(super) fn machine(&self) -> Option<&str> {
+        self.path.split_once("/machines/")?.1.split(['/', '?']).next()
+    }
+
+    /// When it arrived.
+    pub(super) fn at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.time_us).unwrap_or_default()
+    }
+}
+
+/// What the views for people say was spent, and what the ledger says, in dollars.
+#[derive(Clone, Debug, Default, sqlx::FromRow)]
+pub(super) struct Sums {
+    /// Every line of the ledger.
+    pub(super) ledger: Decimal,
+    /// What each job cost, added up.
+    pub(super) jobs: Decimal,
+    /// The overhead lines, added up.
+    pub(super) overhead: Decimal,
+}
+
 /// Everything there is to check.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
@@ -101,7 +135,10 @@ pub(super) struct Facts {
     pub(super) permits: Vec<Permit>,
     pub(super) machines: Vec<Machine>,
     pub(super) ledger: Vec<Line>,
+    pub(super) sums: Sums,
     pub(super) bill: Vec<Billed>,
+    /// What the local Fly was asked, as far as it lived to tell.
+    pub(super) calls: Vec<Call>,
     /// Fly's prices by SKU and region.
     pub(super) prices: BTreeMap<(String, String), Decimal>,
     pub(super) submissions: Vec<Submission>,
@@ -135,6 +172,16 @@ impl Facts {
                  from gh_cost_ledger where provider = 'fly' and unit = 'second'",
             )
             .await?,
+            sums: rows(
+                db,
+                "select (select coalesce(sum(cost_usd), 0) from gh_cost_ledger) as ledger,
+                        (select coalesce(sum(machine_usd + llm_usd), 0) from gh_cost_by_job) as jobs,
+                        (select coalesce(sum(usd), 0) from gh_cost_overhead) as overhead",
+            )
+            .await?
+            .pop()
+            .unwrap_or_default(),
+            calls: world.calls().await?,
             prices: rows::<(String, String, Decimal)>(
                 db,
                 "select distinct on (sku, region) sku, region, price from gh_prices

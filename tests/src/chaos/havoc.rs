@@ -52,8 +52,7 @@ impl World {
                 return self.hit_machine(blow, dice).await;
             }
             Blow::KillFly => {
-                self.note_faults().await;
-                self.stack.kill(Part::Fly);
+                self.kill_fly().await;
                 sleep(Duration::from_millis(dice.below(2000))).await;
                 self.stack.start_part(Part::Fly).await?;
             }

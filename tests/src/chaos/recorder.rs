@@ -19,14 +19,14 @@ pub(super) struct Submission {
 type Book = Arc<Mutex<Vec<Submission>>>;
 
 /// The running site; dropping it ends it.
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     url: String,
     book: Book,
     task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Recorder {
-    pub(super) async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let book = Book::default();
         let router =
             Router::new().route("/submit/{job}/{attempt}", post(submit)).with_state(Arc::clone(&book));
@@ -36,7 +36,7 @@ impl Recorder {
         Ok(Self { url, book, task: tokio::spawn(async move { serving.await }) })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
 

@@ -111,13 +111,16 @@ impl Part {
         let chaos = &assignment.job.input_data["chaos"];
         let number = |name: &str| chaos[name].as_u64().with_context(|| format!("the job has no {name}"));
         let (seed, job, no) = (number("seed")?, number("number")?, u64::try_from(assignment.attempt_no)?);
-        let (before, after) = role::work(seed, job, no);
+        let (mut role, (mut before, after)) = (role::of(seed, job, no), role::work(seed, job, no));
+        if let Some(calm) = chaos["calm_ms"].as_u64() {
+            (role, before) = (Role::Apply, Duration::from_millis(calm));
+        }
         Ok(Self {
             heart: attempt.twin(),
             attempt,
             job: assignment.job.id,
             recorder: chaos["recorder"].as_str().context("the job has no recorder")?.to_owned(),
-            role: role::of(seed, job, no),
+            role,
             before,
             after,
         })

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use xtask::arguments::Chaos;
 
+use super::facts::Call;
 use super::faults;
 use super::feed::Fed;
 use super::recorder::Recorder;
@@ -18,7 +19,8 @@ use crate::process::Process;
 use crate::{Config, Part, Stack, client, folder, programs, sql};
 
 /// What machines run.
-const IMAGE: &str = "chaos/runner@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const IMAGE: &str =
+    "chaos/runner@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 /// How long a dispatcher gets to end by itself.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -37,6 +39,8 @@ pub(super) struct World {
     pub(super) later: Vec<(Instant, Later)>,
     /// What was done, by its name, and how often.
     pub(super) done: BTreeMap<String, u64>,
+    /// What the local Fly was asked before it was killed: it forgets that.
+    calls: Vec<Call>,
     recorder: Recorder,
     place: tempfile::TempDir,
     settings: BTreeMap<&'static str, String>,
@@ -72,6 +76,7 @@ impl World {
             dispatchers: [None, None],
             later: Vec::new(),
             done: BTreeMap::new(),
+            calls: Vec::new(),
             recorder: Recorder::start().await?,
             place,
             settings,
@@ -189,8 +194,17 @@ impl World {
         Ok(reply.error_for_status()?.json().await?)
     }
 
-    /// Adds what the local Fly did wrong so far; it forgets that when it is killed.
-    pub(super) async fn note_faults(&mut self) {
+    /// Kills the local Fly, whose machines live on; what it would forget is noted before.
+    pub(super) async fn kill_fly(&mut self) {
+        self.note_faults().await;
+        if let Ok(calls) = self.calls().await {
+            self.calls = calls;
+        }
+        self.stack.kill(Part::Fly);
+    }
+
+    /// Adds what the local Fly did wrong so far; a new script makes it forget that.
+    async fn note_faults(&mut self) {
         let Ok(rules) = self.fly("faults").await else { return };
         for rule in rules.as_array().into_iter().flatten() {
             let struck = rule["struck"].as_u64().unwrap_or(0);
@@ -198,6 +212,13 @@ impl World {
                 *self.done.entry(faults::name(rule)).or_default() += struck;
             }
         }
+    }
+
+    /// Every call the local Fly received in all its lives.
+    pub(super) async fn calls(&self) -> Result<Vec<Call>> {
+        let latest: Vec<Call> =
+            serde_json::from_value(self.fly("log").await?).context("the local Fly's log")?;
+        Ok(self.calls.iter().cloned().chain(latest).collect())
     }
 
     /// Everything that was done, those who put jobs in included.

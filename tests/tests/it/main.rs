@@ -7,6 +7,7 @@ mod kill;
 mod pause;
 mod postgres;
 mod prometheus;
+mod ship;
 mod typescript;
 mod up;
 mod wizard;

@@ -50,7 +50,20 @@ pub(super) fn every_interval_once(facts: &Facts) -> Vec<Broken> {
             format!("the ledger has {booked} USD of machines, the bill is {total} USD"),
         ));
     }
+    broken.extend(views_add_up(facts));
     broken
+}
+
+/// Whoever adds up the jobs and the overhead comes to the ledger's sum, to the last digit.
+fn views_add_up(facts: &Facts) -> Option<Broken> {
+    let sums = &facts.sums;
+    (sums.jobs + sums.overhead != sums.ledger).then(|| {
+        let what = format!(
+            "the jobs cost {} USD and the overhead {} USD, the ledger has {} USD",
+            sums.jobs, sums.overhead, sums.ledger
+        );
+        Broken::new(7, None, what)
+    })
 }
 
 /// What Fly asks for an interval.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::super::facts::{Billed, Event, Line, Machine, Permit};
+use super::super::facts::{Billed, Call, Event, Line, Machine, Permit, Sums};
 use super::super::recorder::Submission;
 use super::*;
 
@@ -87,7 +87,23 @@ fn whole() -> Facts {
             cost_usd: Some((second * Decimal::new(ms, 3)).round_dp(10)),
         })
         .to_vec();
+    let machines: Decimal = facts.ledger.iter().filter_map(|line| line.cost_usd).sum();
+    facts.sums = Sums { ledger: machines, jobs: machines, overhead: Decimal::ZERO };
+    facts.calls = vec![
+        call("POST", "", Some(format!("gh-{FIRST}")), 0),
+        call("POST", "", Some(format!("gh-{SECOND}")), 20),
+        call("DELETE", "/m1?force=true", None, 11),
+    ];
     facts
+}
+
+fn call(method: &str, path: &str, name: Option<String>, seconds: i64) -> Call {
+    Call {
+        method: method.to_owned(),
+        path: format!("/v1/apps/a/machines{path}"),
+        time_us: at(seconds).timestamp_micros(),
+        name,
+    }
 }
 
 /// The promises broken once `change` was made.
@@ -168,6 +184,24 @@ fn a_machine_that_is_left_or_lingers_is_seen() {
     assert_eq!(broken(|facts| facts.alive = 1), [5]);
     assert_eq!(broken(|facts| facts.machines[0].closed_at = None), [5]);
     assert_eq!(broken(|facts| facts.machines[0].exited_at = Some(at(1000))), [5]);
+}
+
+#[test]
+fn a_machine_nobody_asked_for_or_on_no_record_or_destroyed_under_its_job_is_seen() {
+    assert_eq!(broken(|facts| facts.calls.push(call("POST", "", Some("gh-x".to_owned()), 1))), [5]);
+    assert_eq!(broken(|facts| facts.calls.push(call("DELETE", "/m2", None, 29))), [2]);
+    // Two machines of one name are billed both, and one of them is on no row.
+    let twice = broken(|facts| {
+        let mut other = facts.bill[0].clone();
+        other.machine_id = "m3".to_owned();
+        facts.bill.push(other);
+    });
+    assert_eq!(twice, [5, 7]);
+}
+
+#[test]
+fn views_that_do_not_add_up_are_seen() {
+    assert_eq!(broken(|facts| facts.sums.jobs += Decimal::new(1, 10)), [7]);
 }
 
 #[test]
