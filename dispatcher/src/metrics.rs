@@ -174,7 +174,7 @@ mod tests {
     fn what_was_counted_is_told_and_buckets_add_up() {
         let metrics = Metrics::default();
         metrics.looked(Duration::from_millis(3), true, 1_800_000_000);
-        metrics.looked(Duration::from_secs(60), false, 1_800_000_060);
+        metrics.looked(Duration::from_mins(1), false, 1_800_000_060);
         metrics.claimed("pro");
         metrics.create("made");
         metrics.tiers("abc");

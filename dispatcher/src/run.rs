@@ -327,7 +327,7 @@ impl Dispatcher {
                 Ok(()) => {}
                 Err(ActError::Later) => tracing::debug!(?action, "Fly's limit is used up for now"),
                 Err(error) => {
-                    tracing::warn!(?action, error = %boot::chain(&error), "not done; it comes again")
+                    tracing::warn!(?action, error = %boot::chain(&error), "not done; it comes again");
                 }
             }
             Done { subject, ok }

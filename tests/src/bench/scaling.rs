@@ -15,7 +15,7 @@ use crate::chaos::{IMAGE, calm_job};
 use crate::{Config, Stack, programs};
 
 /// The trace: so many seconds without a job, then so many jobs, evenly over so many seconds.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 const JOBS: u32 = 180;
 const BURST: Duration = Duration::from_mins(1);
 /// How long each job works.

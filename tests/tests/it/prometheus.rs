@@ -44,7 +44,7 @@ async fn prometheus_scrapes_both_processes_and_finds_every_number_its_rules_name
         let answer = client.get(format!("http://127.0.0.1:{port}/api/v1/{path}")).send().await.ok()?;
         Some(answer.json::<Value>().await.ok()?["data"].clone())
     };
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let names = loop {
         let up = ask("query?query=sum(up)".into()).await.unwrap_or_default();
         if up["result"][0]["value"][1] == "2" {

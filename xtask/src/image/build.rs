@@ -156,7 +156,9 @@ impl Image {
 
     fn copy_from(&self, source: &Self, sources: &[String], target: &str) -> Result<Layers> {
         let from = source.layers.mount_options(None);
-        self.layers.with(&[from.as_bytes(), sources.join(" ").as_bytes(), target.as_bytes()], |upper| {
+        // What is copied counts, and not how it came to be: the same list of dependencies keeps the layers above it.
+        let sum = source.pack(&from, sources)?;
+        self.layers.with(&[&sum, sources.join(" ").as_bytes(), target.as_bytes()], |upper| {
             let script = "
                 mkdir -p \"$1.from\"; mount -t overlay overlay -o \"$2\" \"$1.from\"
                 target=$1$3; from=$1.from; shift 3
@@ -173,6 +175,21 @@ impl Image {
             let _ = fs::remove_dir(format!("{upper}.from"));
             done
         })
+    }
+
+    /// An archive of files of this image, without their times.
+    fn pack(&self, options: &str, sources: &[String]) -> Result<Vec<u8>> {
+        let root = store().join(format!("from-{}", std::process::id()));
+        fs::create_dir_all(&root)?;
+        let script = "mount -t overlay overlay -o \"$2\" \"$1\"; cd \"$1\"; shift 2
+            exec tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - \"$@\"";
+        let root = root.to_str().context("a path that is no text")?.to_owned();
+        let sources = sources.iter().map(|path| path.trim_start_matches('/'));
+        let output = apart(script, [root.as_str(), options].into_iter().chain(sources)).output()?;
+        let _ = fs::remove_dir(&root);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "COPY after {:?}: {complaint}", self.made_by.last());
+        Ok(output.stdout)
     }
 
     /// Everything that .dockerignore leaves, which is a list of names that begin with an exclamation mark.

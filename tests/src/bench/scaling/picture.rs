@@ -21,6 +21,9 @@ const STYLE: &str = "
     .pending { stroke: #f0883e } .capacity { stroke: #79c0ff } .machines { stroke: #56d364 }
   }";
 
+/// Which count of a moment a curve shows.
+type Of = fn(&Sample) -> i64;
+
 struct Scale {
     seconds: f64,
     most: f64,
@@ -51,7 +54,6 @@ pub(super) fn draw(samples: &[Sample], decisions: &[Decision]) -> String {
     );
     axes(&mut svg, &scale);
     marks(&mut svg, &scale, decisions);
-    type Of = fn(&Sample) -> i64;
     let curves: [(&str, &str, Of); 3] = [
         ("pending", "pending jobs", |it| it.pending),
         ("capacity", "capacity of the tier", |it| it.capacity),
