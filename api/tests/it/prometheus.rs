@@ -171,7 +171,7 @@ async fn a_real_prometheus_scrapes_the_service_and_loads_the_rules() {
     let service = busy().await;
     let home = e2e::folder::scratch().expect("a folder");
     let target = service.url.trim_start_matches("http://").to_owned();
-    let config = file("prometheus/prometheus.yml").replace("localhost:3100", &target).replace("15s", "200ms");
+    let config = file("prometheus/prometheus.yml").replace("localhost:3100", &target).replace("15s", "2s");
     let config = config.split("  - job_name: ghosthands-dispatcher").next().expect("a part").to_owned();
     std::fs::write(home.path().join("prometheus.yml"), config).expect("written");
     std::fs::copy(folder("prometheus/rules.yml"), home.path().join("rules.yml")).expect("copied");

@@ -135,7 +135,7 @@ impl Agent<'_> {
     #[expect(clippy::option_option, reason = "not ours to answer, ours with nothing to say, or an answer")]
     fn of_history(&self, field: &Field) -> Option<Option<Decision>> {
         let part = Part::of(field).filter(|part| part.asks(field))?;
-        let row = self.rows.get(&field.key()).copied().or_else(|| history::number(&field.group)).unwrap_or(1);
+        let row = self.row_of(field);
         if row > part.rows(&self.profile) {
             return (part.rows(&self.profile) > 0).then_some(None);
         }
@@ -143,6 +143,11 @@ impl Agent<'_> {
             fit_dated(field, &value).map(|answer| Decision { answer, source: Source::Rule, fact })
         });
         Some(decision)
+    }
+
+    /// Which row of a repeated part a field belongs to, from 1.
+    pub(super) fn row_of(&self, field: &Field) -> usize {
+        self.rows.get(&field.key()).copied().or_else(|| history::number(&field.group)).unwrap_or(1)
     }
 
     /// Decides and fills these fields.

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Agent, End};
 use crate::act::State;
+use crate::decide::history::Part;
 use crate::decide::model::Facts;
 use crate::decide::{Decision, Source};
 use crate::form::{Field, Form};
@@ -44,7 +45,7 @@ impl Agent<'_> {
         let Some(manual) = &self.manual else { return };
         for (field, decision) in plan.iter_mut().filter(|(_, decision)| decision.is_none()) {
             if field.value.is_empty() {
-                *decision = manual.decide(field, facts);
+                *decision = manual.decide(&self.in_its_row(field), facts);
             }
         }
     }
@@ -61,19 +62,34 @@ impl Agent<'_> {
             return;
         }
         // What the manual said keeps its own salt.
-        let known = self.manual.as_ref().and_then(|manual| manual.step(field)).cloned();
+        let field = self.in_its_row(field);
+        let known = self.manual.as_ref().and_then(|manual| manual.step(&field)).cloned();
         let step = match decision.source {
             Source::Manual => known,
-            _ => manual::learn(field, decision, &facts),
+            _ => manual::learn(&field, decision, &facts),
         };
         self.learned.extend(step);
     }
 
     /// Remembers a question that the model could not answer, so that it is not asked about the same facts again.
     pub(super) fn learn_open(&mut self, field: &Field, facts: &Facts) {
-        let known = self.manual.as_ref().and_then(|manual| manual.step(field)).filter(|step| step.is_open());
-        let step = known.cloned().unwrap_or_else(|| manual::learn_open(field, facts));
+        let field = self.in_its_row(field);
+        let known = self.manual.as_ref().and_then(|manual| manual.step(&field)).filter(|step| step.is_open());
+        let step = known.cloned().unwrap_or_else(|| manual::learn_open(&field, facts));
         self.learned.push(step);
+    }
+
+    /// Whether a run before this one learned that a model with these facts has no answer.
+    pub(super) fn is_known_open(&self, field: &Field, facts: &Facts) -> bool {
+        let field = self.in_its_row(field);
+        field.error.is_empty() && self.manual.as_ref().is_some_and(|manual| manual.is_open(&field, facts))
+    }
+
+    /// The field as a manual knows it: a question that each row of a part repeats is another question in each.
+    fn in_its_row(&self, field: &Field) -> Field {
+        let Some(part) = Part::of(field) else { return field.clone() };
+        let question = format!("{part:?} {} {}", self.row_of(field), field.question);
+        Field { question, ..field.clone() }
     }
 
     /// Puts the run down: a new manual after a success, the health of the one that was used.

@@ -53,7 +53,7 @@ impl Agent<'_> {
             let (field, decision) = &mut plan[at];
             let said = proposals.iter().find(|it| it.id == field.id);
             *decision = said.and_then(|said| proposal::accept(field, said, &facts));
-            if decision.is_none() && !field.is_required() && !is_prose(field) {
+            if decision.is_none() && !is_prose(field) {
                 self.learn_open(field, &facts);
             }
         }
@@ -106,13 +106,6 @@ impl Agent<'_> {
                 Err(error)
             }
         }
-    }
-
-    /// Whether a run before this one learned that a model with these facts has no answer.
-    fn is_known_open(&self, field: &Field, facts: &Facts) -> bool {
-        !field.is_required()
-            && field.error.is_empty()
-            && self.manual.as_ref().is_some_and(|manual| manual.is_open(field, facts))
     }
 
     /// Whether a question may go to the model, and could come back answered.

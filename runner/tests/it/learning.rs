@@ -7,6 +7,7 @@ use runner::desk::{Desk, Help, Request};
 use runner::job::Mode;
 use runner::manual::{Manual, Run as Learned};
 use serde_json::{Value, json};
+use site::judge;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -99,6 +100,20 @@ async fn the_second_run_of_a_form_asks_no_model() {
     let mut third = run(&site, "twenty").model(model.model());
     third.desk = shelf.desk();
     assert_eq!(third.go().await.record.get().calls.len(), 1, "an unhealthy manual is not used");
+}
+
+#[tokio::test]
+async fn the_second_run_of_a_wizard_with_rows_is_as_right_as_the_first() {
+    let (site, shelf, model) = (serve().await, Shelf::default(), oracle().await);
+    for calls in [true, false] {
+        let mut run = run(&site, "workday").model(model.model());
+        run.desk = shelf.desk();
+        let ran = run.go().await;
+        ran.arrived();
+        let judged = judge("workday", &site.deliveries().last().expect("one").fields);
+        assert!(judged.wrong.is_empty() && judged.missing.is_empty(), "{judged:#?}");
+        assert_eq!(!ran.record.get().calls.is_empty(), calls, "a model is asked in the first run only");
+    }
 }
 
 #[tokio::test]

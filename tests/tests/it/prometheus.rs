@@ -23,7 +23,7 @@ async fn prometheus_scrapes_both_processes_and_finds_every_number_its_rules_name
     let config = infra("prometheus.yml")
         .replace("localhost:3100", &host(stack.api_url()))
         .replace("localhost:3101", &host(stack.dispatcher_url()))
-        .replace("15s", "200ms");
+        .replace("15s", "2s");
     std::fs::write(home.path().join("prometheus.yml"), config).expect("written");
     std::fs::write(home.path().join("rules.yml"), infra("rules.yml")).expect("written");
     let port =
