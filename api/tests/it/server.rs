@@ -122,7 +122,7 @@ async fn sigterm_lets_an_open_request_end_and_exits_with_zero() {
     let mut open = dial(&url, &head).await;
     // An answered request proves that the server's loop has taken the connection made before it.
     until_healthy(&url).await;
-    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill is installed");
+    Command::new("sh").args(["-c", &format!("kill -TERM {}", child.id())]).status().expect("a shell");
     let until = Instant::now() + Duration::from_secs(5);
     while TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
         assert!(Instant::now() < until, "it still takes connections");

@@ -377,7 +377,7 @@ async fn the_program_delivers_and_its_log_holds_no_secret() {
     let seen = receiver.until(3).await;
     assert_eq!(seen[0].header("x-gh-service-key"), Some(SECRET));
     until(&world, 2, DELIVERED).await;
-    let stopped = Command::new("kill").arg(process.to_string()).status().expect("kill");
+    let stopped = Command::new("sh").args(["-c", &format!("kill {process}")]).status().expect("a shell");
     assert!(stopped.success());
     let output = output.await.expect("joined").expect("it ran");
     let log =

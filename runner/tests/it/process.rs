@@ -79,7 +79,7 @@ async fn a_browser_that_dies_ends_every_wait_at_once() {
     let wait = session.run::<serde_json::Value>(&world, "() => new Promise(() => {})", &[]);
     let kill = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        std::process::Command::new("kill").args(["-9", &group.to_string()]).status().expect("kill");
+        kill_now(&[group.to_string()]);
     };
     let began = Instant::now();
     let (answer, ()) = tokio::join!(wait, kill);
@@ -140,7 +140,7 @@ async fn a_browser_lost_before_sending_is_started_anew() {
         until("a marked browser", || leader("lost-once").is_some()).await;
         tokio::time::sleep(Duration::from_millis(800)).await;
         let pid = leader("lost-once").expect("it still runs").to_string();
-        std::process::Command::new("kill").args(["-9", &pid]).status().expect("kill");
+        kill_now(&[pid]);
     });
     let ran = run.go().await;
     kill.await.expect("the killing");
@@ -161,12 +161,18 @@ async fn a_page_whose_own_process_dies_is_lost_at_once() {
     let wait = session.run::<serde_json::Value>(&world, "() => new Promise(() => {})", &[]);
     let kill = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        std::process::Command::new("kill").arg("-9").args(renderers).status().expect("kill");
+        kill_now(&renderers);
     };
     let began = Instant::now();
     let (answer, ()) = tokio::join!(wait, kill);
     assert!(matches!(answer, Err(runner::browser::BrowserError::Gone(_))), "{answer:?}");
     assert!(began.elapsed() < Duration::from_secs(3));
+}
+
+/// SIGKILL, sent by the shell: the program `kill` is not on every computer.
+fn kill_now(processes: &[String]) {
+    let command = format!("kill -9 {}", processes.join(" "));
+    std::process::Command::new("sh").args(["-c", &command]).status().expect("a shell");
 }
 
 /// The processes of a browser that run pages.

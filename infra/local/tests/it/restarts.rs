@@ -69,7 +69,7 @@ async fn machines_outlive_a_killed_server_and_the_next_one_finds_them() {
     first.0.kill().unwrap();
     first.0.wait().unwrap();
     let gone = pid(&before, &ended).to_string();
-    assert!(Command::new("kill").args(["-9", &gone]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -9 {gone}")]).status().unwrap().success());
 
     let (second, caller) = program(folder.path());
     assert_eq!(caller.state(&kept).await, "started");
@@ -138,7 +138,7 @@ async fn the_program_told_to_end_stops_its_machines_first() {
     let pids: Vec<u64> =
         listed[&id].as_array().unwrap().iter().map(|found| found["pid"].as_u64().unwrap()).collect();
     let pid = program.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().unwrap().success());
     until("the program has ended", async || program.0.try_wait().unwrap().is_some()).await;
     assert!(program.0.wait().unwrap().success());
     let zombie_or_gone = |pid: &u64| !Path::new(&format!("/proc/{pid}/exe")).exists();
