@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Programs that only tests need, with the package that has each for apt and for Homebrew.
-const FOR_TESTS: [(&str, &str, &str); 8] = [
+const FOR_TESTS: [(&str, &str, &str); 9] = [
     ("node", "nodejs", "node"),
     ("npm", "npm", "node"),
     ("pgbouncer", "pgbouncer", "pgbouncer"),
@@ -53,6 +53,8 @@ const FOR_TESTS: [(&str, &str, &str); 8] = [
     ("soffice", "libreoffice-calc-nogui", "libreoffice"),
     // Reads compose.yaml; the client alone, without an engine.
     ("docker-compose", "docker-compose", "docker-compose"),
+    // What the documents' commands are typed with.
+    ("curl", "curl", "curl"),
     ("jq", "jq", "jq"),
     ("shellcheck", "shellcheck", "shellcheck"),
 ];
@@ -63,24 +65,32 @@ const FOR_TESTS: [(&str, &str, &str); 8] = [
 /// As [`run`].
 pub fn run_for_tests() -> Result<()> {
     run()?;
-    for (program, package, formula) in FOR_TESTS {
-        let there = || tools::on_path(program).is_some() || Path::new("/usr/sbin").join(program).exists();
-        if there() {
-            continue;
-        }
-        match installer() {
-            Some(Installer::Apt(root)) => {
-                install(&root, &["apt-get", "update", "-q"])?;
-                install(&root, &["apt-get", "install", "-qy", "--no-install-recommends", package])?;
-            }
-            Some(Installer::Brew) => build::run(Command::new("brew").args(["install", formula]))?,
-            None => bail!("{program} is missing; please type: sudo apt-get install {package}"),
-        }
-        if !there() {
-            bail!("{package} is installed, but {program} is not found");
-        }
+    let there =
+        |program: &str| tools::on_path(program).is_some() || Path::new("/usr/sbin").join(program).exists();
+    let missing: Vec<_> = FOR_TESTS.into_iter().filter(|(program, ..)| !there(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
+    match installer() {
+        Some(Installer::Apt(root)) => {
+            install(&root, &["apt-get", "update", "-q"])?;
+            let words = ["apt-get", "install", "-qy", "--no-install-recommends"];
+            install(&root, &[&words[..], &packages].concat())?;
+        }
+        Some(Installer::Brew) => {
+            let formulas = missing.iter().map(|(.., formula)| formula);
+            build::run(Command::new("brew").arg("install").args(formulas))?;
+        }
+        None => bail!(
+            "programs that the tests need are missing; please type: sudo apt-get install {}",
+            packages.join(" ")
+        ),
+    }
+    match FOR_TESTS.into_iter().find(|(program, ..)| !there(program)) {
+        Some((program, package, _)) => bail!("{package} is installed, but {program} is not found"),
+        None => Ok(()),
+    }
 }
 
 /// As [`run`], and says what is used.
