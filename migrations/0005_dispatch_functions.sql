@@ -47,7 +47,9 @@ end $$;
 -- p_ids, p_hashes, p_sealed: ready-made attempt ids with the hash and the sealed form of each one's token.
 -- Returned with a fly_id: a pool machine that is to be started; without: a machine that is to be made.
 create function gh_claim(p_holder text, p_term bigint, p_tiers jsonb, p_apps jsonb, p_ids uuid[], p_hashes bytea[], p_sealed bytea[])
-returns table (attempt_id uuid, job_id uuid, tier text, app text, machine_id uuid, fly_id text) language plpgsql as $$
+returns table (attempt_id uuid, job_id uuid, tier text, app text, machine_id uuid, fly_id text) language plpgsql
+-- Planning anew for each claim took a third of its time, and found the same plan (measured with 300 k and 1 M jobs waiting).
+set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   t record;
@@ -62,10 +64,12 @@ declare
   v_budgets boolean;                -- whether users' months, and whether days, hold anything back
   v_days boolean;
 begin
-  -- An idle queue costs one look into an index, and no write.
-  perform 1 from gh_automation_jobs j
-  where j.tier = any (select x.tier from jsonb_to_recordset(p_tiers) as x (tier text)) and j.status in ('pending', 'queued') and j.worker_id is null
-    and (j.scheduled_at is null or j.scheduled_at <= now())
+  -- An idle queue costs a look into the index for each tier, and no write. Asked for in its order, so that the index is used also where the
+  -- planner expects any row to do: a tier without jobs would be looked for in the whole table (measured: 200 ms a tier with 1 M jobs of another).
+  perform 1 from jsonb_to_recordset(p_tiers) as x (tier text) cross join lateral (
+    select 1 from gh_automation_jobs j
+    where j.tier = x.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
+    order by j.priority, j.created_at limit 1) due
   limit 1;
   if not found then
     return;
@@ -83,7 +87,7 @@ begin
   loop
     perform 1 from gh_automation_jobs j
     where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
-    limit 1;
+    order by j.priority, j.created_at limit 1;
     continue when not found;
     select greatest(0, k.capacity - (select count(*) from gh_job_attempts a where a.tier = t.tier and a.state in ('claimed', 'launching', 'running')))
     into v_free from gh_capacity k where k.tier = t.tier and not k.paused;
