@@ -15,7 +15,10 @@ struct Cluster {
     made: AtomicU32,
 }
 
-/// One database, empty but for what was prepared.
+/// The password of `gh_runner` in these databases.
+pub const RUNNER_PASSWORD: &str = "runner's secret";
+
+/// One database.
 #[derive(Debug, Clone)]
 pub struct Database {
     /// Its address, for the superuser.
@@ -40,17 +43,25 @@ impl Database {
     }
 }
 
-/// A new database; `prepare` is called once per program with the address of the template that all are copied from.
+/// A new database with our tables, beside a runtime that goes on meanwhile.
+///
+/// # Panics
+/// As [`fresh`].
+pub async fn fresh_beside() -> Database {
+    tokio::task::spawn_blocking(fresh).await.expect("a database")
+}
+
+/// A new database with our tables, copied from a template that is migrated once per program. Not to be called on a runtime.
 ///
 /// # Panics
 /// When Postgres is not installed or does not start: a test can do nothing else.
-pub fn fresh(prepare: impl FnOnce(&str)) -> Database {
+pub fn fresh() -> Database {
     static PREPARED: Mutex<bool> = Mutex::new(false);
     let cluster = cluster_of_this_program();
     let mut prepared = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
     if !*prepared {
         let template = lock(&cluster.server).create_database(TEMPLATE).expect("a template database");
-        prepare(&template);
+        migrate(template);
         *prepared = true;
     }
     drop(prepared);
@@ -59,6 +70,12 @@ pub fn fresh(prepare: impl FnOnce(&str)) -> Database {
     crate::sql::execute(&server.url("postgres"), &format!("create database {name} template {TEMPLATE}"))
         .expect("a copy of the template");
     Database { url: server.url(&name), name }
+}
+
+fn migrate(url: String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let migrated = runtime.block_on(store::migrate(&url.into(), Some(&RUNNER_PASSWORD.into())));
+    migrated.expect("the migrations apply");
 }
 
 /// A new database with nothing in it, for tests of the migrations themselves.

@@ -24,12 +24,7 @@ pub const JWT_SECRET: &str = "a-jwt-secret-that-is-long-enough-for-hs256";
 
 /// The address of a fresh, migrated database.
 pub fn database() -> String {
-    let migrate = |url: &str| {
-        let url = url.to_owned().into();
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(store::migrate(&url, None)).expect("the migrations apply");
-    };
-    e2e::database::fresh(migrate).url
+    e2e::database::fresh().url
 }
 
 /// A running service.

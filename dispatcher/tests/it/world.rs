@@ -15,7 +15,7 @@ use store::dispatch::{App, Claimed, Lease};
 use store::runner::{Attempt, Start};
 use store::seal::Sealer;
 
-pub const RUNNER_PASSWORD: &str = "runner's secret";
+pub use e2e::database::RUNNER_PASSWORD;
 pub const KEY: &str = "5ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2e75ec2";
 pub const IMAGE: &str =
     "local/runner@sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -47,18 +47,7 @@ impl Said {
 
 impl World {
     pub async fn new() -> Self {
-        let database = tokio::task::spawn_blocking(|| {
-            e2e::database::fresh(|url| {
-                let url = SecretString::from(url.to_owned());
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime
-                    .block_on(store::migrate(&url, Some(&RUNNER_PASSWORD.into())))
-                    .expect("the migrations apply");
-            })
-        })
-        .await
-        .expect("a database");
+        let database = e2e::database::fresh_beside().await;
         let db = Db::open(&SecretString::from(database.url.clone()), "test", 4).expect("an address");
         let tiers = Tiers::default();
         store::dispatch::seed_capacity(&db, &tiers).await.expect("capacity");

@@ -10,7 +10,7 @@ use store::dispatch::{App, Claimed, Lease};
 use store::runner::{Assignment, Attempt, Start};
 use store::seal::Sealer;
 
-pub const RUNNER_PASSWORD: &str = "runner's secret";
+pub use e2e::database::RUNNER_PASSWORD;
 
 pub struct World {
     pub database: Database,
@@ -23,18 +23,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let database = tokio::task::spawn_blocking(|| {
-            e2e::database::fresh(|url| {
-                let url = SecretString::from(url.to_owned());
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime
-                    .block_on(store::migrate(&url, Some(&RUNNER_PASSWORD.into())))
-                    .expect("the migrations apply");
-            })
-        })
-        .await
-        .expect("a database");
+        let database = e2e::database::fresh_beside().await;
         let db = Db::open(&SecretString::from(database.url.clone()), "test", 8).expect("an address");
         let tiers = Tiers::default();
         store::dispatch::seed_capacity(&db, &tiers).await.expect("capacity");

@@ -83,18 +83,7 @@ impl Running {
 
 impl Rig {
     pub async fn new(wish: Wish) -> Self {
-        let database = tokio::task::spawn_blocking(|| {
-            e2e::database::fresh(|url| {
-                let url = SecretString::from(url.to_owned());
-                let runtime =
-                    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-                runtime
-                    .block_on(store::migrate(&url, Some(&RUNNER_PASSWORD.into())))
-                    .expect("the migrations apply");
-            })
-        })
-        .await
-        .expect("a database");
+        let database = e2e::database::fresh_beside().await;
         let fly = local::serve(Options {
             images: [(IMAGE.to_owned(), "/bin/true".into()), ("older".to_owned(), "/bin/true".into())].into(),
             run: Run::Pretend(None),
