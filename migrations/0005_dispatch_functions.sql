@@ -61,17 +61,19 @@ declare
   v_made integer;
   v_started integer;
   v_ready uuid[];
+  v_due text[];                     -- tiers with a job to claim
   v_budgets boolean;                -- whether users' months, and whether days, hold anything back
   v_days boolean;
 begin
   -- An idle queue costs a look into the index for each tier, and no write. Asked for in its order, so that the index is used also where the
   -- planner expects any row to do: a tier without jobs would be looked for in the whole table (measured: 200 ms a tier with 1 M jobs of another).
-  perform 1 from jsonb_to_recordset(p_tiers) as x (tier text) cross join lateral (
-    select 1 from gh_automation_jobs j
-    where j.tier = x.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
-    order by j.priority, j.created_at limit 1) due
-  limit 1;
-  if not found then
+  -- A job that comes after this look rings again.
+  v_due := array(
+    select x.tier from jsonb_to_recordset(p_tiers) as x (tier text) cross join lateral (
+      select 1 from gh_automation_jobs j
+      where j.tier = x.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
+      order by j.priority, j.created_at limit 1) due);
+  if v_due = '{}' then
     return;
   end if;
   -- In its own statement, before anything is counted: the counts below see what the last holder of this row wrote.
@@ -84,11 +86,8 @@ begin
   for t in
     select x.* from jsonb_to_recordset(p_tiers) as x (tier text, per_user integer, boot_seconds integer, guest jsonb, image text,
                                                       regions text, model text, budget_micros bigint)
+    where x.tier = any (v_due)
   loop
-    perform 1 from gh_automation_jobs j
-    where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
-    order by j.priority, j.created_at limit 1;
-    continue when not found;
     select greatest(0, k.capacity - (select count(*) from gh_job_attempts a where a.tier = t.tier and a.state in ('claimed', 'launching', 'running')))
     into v_free from gh_capacity k where k.tier = t.tier and not k.paused;
     v_free := least(coalesce(v_free, 0), cardinality(p_ids) - v_used);
