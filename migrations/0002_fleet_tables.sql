@@ -84,6 +84,13 @@ create index gh_machines_of_attempt on gh_machines (attempt_id);
 -- Which pool machines a tier has, and which are free.
 create index gh_machines_pool on gh_machines (tier, intent_at) where kind = 'pool' and closed_at is null and attempt_id is null;
 
+-- How often a runner's call was refused because its attempt was over, or not its own. A burst means that machines act on what others have.
+create table gh_fenced_writes (
+  call text primary key,
+  n bigint not null default 0
+) with (fillfactor = 50);
+insert into gh_fenced_writes (call) values ('heartbeat'), ('event'), ('progress'), ('usage'), ('permit'), ('finish'), ('pause'), ('manual');
+
 -- The database's leave to do an irreversible thing. One per job and effect, ever.
 create table gh_permits (
   job_id uuid not null references gh_automation_jobs (id) on delete cascade,
@@ -124,6 +131,7 @@ create table gh_cost_ledger (
   cost_usd numeric(20, 10),
   period_start timestamptz,
   period_end timestamptz,
+  used_at timestamptz not null generated always as (coalesce(period_start, at)) stored, -- the day the money counts on
   source text not null,
   dedup text not null unique,
   corrects bigint references gh_cost_ledger (id),

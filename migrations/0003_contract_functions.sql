@@ -53,7 +53,22 @@ end $$;
 create trigger gh_user_usage_tier_said before update of tier on gh_user_usage
   for each row execute function gh_tier_is_said();
 
+-- Which field names a résumé in the storage that does not lie below its user's id; null when none does. The runner reads the storage
+-- with the service's key and hands the file to the job's address, so a user's own word counts for what is theirs only.
+create function gh_foreign_resume(p_user uuid, p_ref jsonb, p_input jsonb, p_metadata jsonb) returns table (field text, key text)
+language sql immutable as $$
+  select x.field, x.key from (values
+    ('resume_ref.storage_path', p_ref ->> 'storage_path'),
+    ('metadata.resume_ref.storage_path', p_metadata #>> '{resume_ref,storage_path}'),
+    ('input_data.resume_ref.storage_path', p_input #>> '{resume_ref,storage_path}'),
+    ('input_data.resume_path', nullif(p_input ->> 'resume_path', substring(p_input ->> 'resume_path' from '^https?://.*$')))
+  ) x (field, key)
+  where x.key <> '' and (not starts_with(x.key, p_user || '/') or x.key ~ '(^|/)\.\.(/|$)')
+  limit 1
+$$;
+
 create function gh_job_defaults() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+declare v_foreign record;
 begin
   new.task_description := coalesce(new.task_description, '');
   new.input_data := coalesce(new.input_data, '{}');
@@ -77,6 +92,13 @@ begin
     end if;
   else
     new.tier := coalesce(new.tier, gh_named_tier(new.input_data, new.metadata));
+  end if;
+  if new.created_by in ('api', 'user') then -- asked for by its user, over REST or straight
+    select * into v_foreign from gh_foreign_resume(new.user_id, new.resume_ref, new.input_data, new.metadata);
+    if found then
+      raise exception using errcode = '22023', column = v_foreign.field,
+        message = format('must begin with the id of the user, as in %s/resume.pdf: %s', new.user_id, v_foreign.key);
+    end if;
   end if;
   return new;
 end $$;
@@ -113,16 +135,14 @@ create trigger gh_automation_jobs_notify after insert on gh_automation_jobs
 
 create or replace function gh_log_status_change() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  if old.status is distinct from new.status then
-    insert into gh_job_events (job_id, event_type, from_status, to_status, message, actor)
-    values (new.id, 'status_change', old.status, new.status,
-            format('Status changed from %s to %s', old.status, new.status), coalesce(new.worker_id, 'system'));
-  end if;
+  insert into gh_job_events (job_id, event_type, from_status, to_status, message, actor)
+  values (new.id, 'status_change', old.status, new.status,
+          format('Status changed from %s to %s', old.status, new.status), coalesce(new.worker_id, 'system'));
   return new;
 end $$;
 drop trigger if exists gh_automation_jobs_log_status on gh_automation_jobs;
 create trigger gh_automation_jobs_log_status after update of status on gh_automation_jobs
-  for each row execute function gh_log_status_change();
+  for each row when (old.status is distinct from new.status) execute function gh_log_status_change();
 
 -- Wakes the dispatcher when an attempt is over: a slot is free, a machine has to go. One notice per attempt.
 create function gh_notify_attempt_ended() returns trigger language plpgsql as $$
@@ -163,8 +183,12 @@ begin
   end if;
   return new;
 end $$;
-create trigger gh_automation_jobs_guard before update of status, worker_id on gh_automation_jobs
-  for each row execute function gh_guard_job_status();
+create trigger gh_automation_jobs_guard before update of status, worker_id on gh_automation_jobs for each row
+  -- Not called for what it would let pass: a claim, a start.
+  when (old.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human')
+        or new.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human')
+        or (new.status in ('pending', 'queued') and new.worker_id is null))
+  execute function gh_guard_job_status();
 
 -- For old readers. Hands out only what nobody holds, and what it hands out the dispatcher leaves alone.
 drop function if exists gh_pickup_next_job(text);

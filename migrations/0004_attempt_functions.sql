@@ -148,6 +148,11 @@ language sql stable security definer set search_path = public, pg_temp as $$
   where a.id = p_attempt and a.fence = p_fence and a.token_hash = sha256(convert_to(p_token, 'UTF8'))
 $$;
 
+-- Counts a refused call.
+create function gh_fenced(p_call text) returns void language sql security definer set search_path = public, pg_temp as $$
+  update gh_fenced_writes set n = n + 1 where call = p_call
+$$;
+
 -- The first call of a runner: hands it the job, or refuses. Repeating it with the same boot id is harmless.
 create function gh_attempt_start(p_attempt uuid, p_token text, p_boot uuid, p_machine text) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -196,10 +201,9 @@ create function gh_attempt_heartbeat(p_attempt uuid, p_fence bigint, p_token tex
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
 begin
-  if a.id is null then
-    return jsonb_build_object('ok', false, 'reason', 'fenced');
-  elsif a.state <> 'running' then
-    return jsonb_build_object('ok', false, 'reason', coalesce(a.end_class, a.state));
+  if a.id is null or a.state <> 'running' then
+    perform gh_fenced('heartbeat');
+    return jsonb_build_object('ok', false, 'reason', coalesce(a.end_class, a.state, 'fenced'));
   end if;
   update gh_attempt_heartbeats set beat_at = now() where attempt_id = a.id;
   update gh_automation_jobs set last_heartbeat = now() where id = a.job_id; -- for VALET's readers
@@ -212,6 +216,7 @@ language plpgsql security definer set search_path = public, pg_temp as $$
 declare a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
 begin
   if a.id is null or a.state <> 'running' then
+    perform gh_fenced('event');
     return false;
   end if;
   insert into gh_job_events (job_id, event_type, message, metadata, actor)
@@ -229,6 +234,7 @@ declare
   v_message text := left(coalesce(p_progress ->> 'status_message', p_progress ->> 'description'), 500);
 begin
   if a.id is null or a.state <> 'running' then
+    perform gh_fenced('progress');
     return false;
   end if;
   update gh_automation_jobs set status_message = coalesce(v_message, status_message), last_heartbeat = now()
@@ -247,6 +253,7 @@ declare
   v_price numeric;
 begin
   if a.id is null then
+    perform gh_fenced('usage');
     return false;
   end if;
   foreach v_class in array array['input', 'cached', 'output', 'reasoning'] loop
@@ -281,11 +288,13 @@ declare
   v_holder uuid;
 begin
   if a.id is null then
+    perform gh_fenced('permit');
     return jsonb_build_object('granted', false, 'reason', 'fenced');
   end if;
   select * into j from gh_automation_jobs where id = a.job_id for update;
   select * into a from gh_job_attempts where id = p_attempt for update;
   if a.state <> 'running' or j.status <> 'running' then
+    perform gh_fenced('permit');
     return jsonb_build_object('granted', false, 'reason', format('the attempt is %s and the job is %s', coalesce(a.end_class, a.state), j.status));
   elsif a.hard_deadline < now() then
     return jsonb_build_object('granted', false, 'reason', 'the time of the job is over');
@@ -302,10 +311,9 @@ create function gh_attempt_finish(p_attempt uuid, p_fence bigint, p_token text, 
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
 begin
-  if a.id is null then
-    return jsonb_build_object('ok', false, 'reason', 'fenced');
-  elsif a.state <> 'running' then
-    return jsonb_build_object('ok', false, 'reason', coalesce(a.end_class, a.state));
+  if a.id is null or a.state <> 'running' then
+    perform gh_fenced('finish');
+    return jsonb_build_object('ok', false, 'reason', coalesce(a.end_class, a.state, 'fenced'));
   elsif coalesce(p_result ->> 'class', '') not in ('completed', 'retryable', 'final', 'needs_human', 'released', 'deadline') then
     raise exception 'result.class is %, not one of completed, retryable, final, needs_human, released, deadline', p_result ->> 'class';
   end if;

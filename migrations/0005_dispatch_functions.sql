@@ -28,8 +28,11 @@ declare
   v_now timestamptz;
   v_got integer;
 begin
-  insert into gh_rate (bucket, tokens) values (p_bucket, p_burst) on conflict do nothing;
   select * into r from gh_rate where bucket = p_bucket for update;
+  if not found then
+    insert into gh_rate (bucket, tokens) values (p_bucket, p_burst) on conflict do nothing;
+    select * into r from gh_rate where bucket = p_bucket for update;
+  end if;
   v_now := clock_timestamp();
   if r.frozen_until > v_now then
     return 0;
@@ -49,7 +52,9 @@ end $$;
 create function gh_claim(p_holder text, p_term bigint, p_tiers jsonb, p_apps jsonb, p_ids uuid[], p_hashes bytea[], p_sealed bytea[])
 returns table (attempt_id uuid, job_id uuid, tier text, app text, machine_id uuid, fly_id text) language plpgsql
 -- Planning anew for each claim took a third of its time, and found the same plan (measured with 300 k and 1 M jobs waiting).
-set plan_cache_mode = force_generic_plan as $$
+set plan_cache_mode = force_generic_plan
+-- And that plan is kept: one that was made on a quiet day, when reading everything was cheapest, must do for a flood.
+set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   t record;
@@ -61,6 +66,9 @@ declare
   v_made integer;
   v_started integer;
   v_ready uuid[];
+  v_jobs uuid[];                    -- what is taken, in its order
+  v_users uuid[];                   -- whose each of them is
+  v_places tid[];                   -- where its row lies: it is locked and stays there, and no plan can look for it by anything worse
   v_due text[];                     -- tiers with a job to claim
   v_budgets boolean;                -- whether users' months, and whether days, hold anything back
   v_days boolean;
@@ -104,11 +112,12 @@ begin
       order by m.intent_at limit v_free for update skip locked);
     v_free := least(v_free, cardinality(v_ready) + cardinality(v_apps) - v_spent);
     continue when v_free <= 0;
-    return query
+    -- Chosen: the first of those in the queue, a turn for each user before the next turn of any. Only what is taken is locked, and whoever holds
+    -- one of them at this moment (a cancel, an old worker) is not waited for; what was changed since it was read is looked at again.
     with live as materialized (
       select l.user_id, count(*) as n from gh_job_attempts l where l.state in ('claimed', 'launching', 'running') group by 1
-    ), due as (
-      select j.id, j.user_id, j.priority, j.created_at from gh_automation_jobs j
+    ), due as materialized (
+      select j.ctid as place, j.user_id, j.priority, j.created_at from gh_automation_jobs j
       where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null
         and (j.scheduled_at is null or j.scheduled_at <= now())
         -- A job that may run on its named worker only is left to that worker.
@@ -118,23 +127,38 @@ begin
         -- Nor those of a user whose money is used up.
         and j.user_id not in (select h.user_id from gh_budget_holds h where h.tier = t.tier)
       order by j.priority, j.created_at
-      limit least(200, 20 + 8 * v_free) for update skip locked
+      limit least(200, 20 + 8 * v_free)
     ), first as materialized (
-      select d.id, d.user_id, d.turn, row_number() over (order by d.priority, d.turn, d.created_at) as k from (
-        select due.*, row_number() over (partition by due.user_id order by due.priority, due.created_at) as turn from due
+      select d.place, row_number() over (order by d.priority, d.turn, d.created_at) as k
+      from (
+        select x.*, row_number() over (partition by x.user_id order by x.priority, x.created_at) as turn from (select * from due limit 200) x
       ) d left join live l on l.user_id = d.user_id
       where d.turn + coalesce(l.n, 0) <= t.per_user
-      order by d.priority, d.turn, d.created_at
-      limit v_free
-    ), room as materialized (
+    ), held as materialized (
+      select j.id, j.user_id, j.ctid as place, f.k from first f join gh_automation_jobs j on j.ctid = f.place
+      where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null
+        and (j.scheduled_at is null or j.scheduled_at <= now()) and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
+      order by f.k limit v_free for update of j skip locked
+    )
+    select array_agg(h.id order by h.k), array_agg(h.user_id order by h.k), array_agg(h.place order by h.k) into v_jobs, v_users, v_places from held h;
+    continue when v_jobs is null;
+    if v_budgets then
       -- What each one's month has left over what is spent and what live attempts may still spend; the attempts made here are that reservation.
-      select r.user_id, r.n from gh_user_rooms(array(select distinct f.user_id from first f), t.tier, t.budget_micros) r where v_budgets
-    ), pick as (
-      select f.id, f.user_id, row_number() over (order by f.k)::integer as k from first f left join room r on r.user_id = f.user_id
-      where f.turn <= coalesce(r.n, f.turn)
-    ), held as (
-      insert into gh_budget_holds (tier, user_id)
-      select distinct t.tier, f.user_id from first f join room r on r.user_id = f.user_id where f.turn > r.n on conflict do nothing
+      with room as materialized (
+        select r.user_id, r.n from gh_user_rooms(array(select distinct u from unnest(v_users) u), t.tier, t.budget_micros) r
+      ), turn as materialized (
+        select x.*, row_number() over (partition by x.user_id order by x.k) <= coalesce(r.n, 2147483647) as paid
+        from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k) left join room r on r.user_id = x.user_id
+      ), hold as (
+        insert into gh_budget_holds (tier, user_id) select distinct t.tier, n.user_id from turn n where not n.paid on conflict do nothing
+      )
+      select array_agg(n.id order by n.k), array_agg(n.user_id order by n.k), array_agg(n.place order by n.k) into v_jobs, v_users, v_places
+      from turn n where n.paid;
+      continue when v_jobs is null;
+    end if;
+    return query
+    with pick as materialized (
+      select x.id, x.user_id, x.place, x.k::integer from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k)
     ), attempt as (
       insert into gh_job_attempts (id, job_id, user_id, no, tier, model, budget_micros, token_hash, token_sealed, boot_deadline)
       select p_ids[v_used + p.k], p.id, p.user_id, (select coalesce(max(x.no), 0) + 1 from gh_job_attempts x where x.job_id = p.id),
@@ -155,7 +179,7 @@ begin
     ), taken as (
       update gh_automation_jobs j set status = 'queued', worker_id = 'gh-' || p_ids[v_used + p.k], execution_attempt_id = p_ids[v_used + p.k],
         last_heartbeat = now(), status_message = 'Starting a machine'
-      from pick p where j.id = p.id returning j.id
+      from pick p where j.ctid = p.place returning j.id
     )
     select a.id, a.job_id, t.tier, coalesce(n.app, s.app), coalesce(n.id, s.id), s.fly_id
     from attempt a left join made n on n.attempt_id = a.id left join started s on s.attempt_id = a.id;
@@ -165,9 +189,11 @@ begin
     v_spent := v_spent + v_made - v_started;
   end loop;
   -- Give back the tokens nobody needed.
-  update gh_rate r set tokens = r.tokens + s.n
-  from (select u.app as a, count(*) as n from unnest(v_apps[v_spent + 1 :]) as u (app) group by 1) s
-  where r.bucket = 'create:' || s.a;
+  if cardinality(v_apps) > v_spent then
+    update gh_rate r set tokens = r.tokens + s.n
+    from (select u.app as a, count(*) as n from unnest(v_apps[v_spent + 1 :]) as u (app) group by 1) s
+    where r.bucket = 'create:' || s.a;
+  end if;
 end $$;
 
 -- A pool machine that did not start in time: it loses its attempt, which gets a machine of its own and its own token back.

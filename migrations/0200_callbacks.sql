@@ -50,7 +50,7 @@ create function gh_callback_interaction(j gh_automation_jobs) returns jsonb lang
       when j.error_code like 'captcha%' then 'captcha' when j.error_code like 'login%' then 'login'
       when j.error_code in ('2fa_required', 'two_factor_required') then '2fa' when j.error_code like '%bot%' then 'bot_check'
       when j.error_code like 'rate_limit%' then 'rate_limited' else 'verification' end),
-    'screenshot_url', coalesce(d -> 'screenshot_url', j.screenshot_urls -> 0), 'page_url', d -> 'page_url',
+    'screenshot_url', coalesce(d -> 'screenshot_url', j.screenshot_urls -> -1), 'page_url', d -> 'page_url', -- the last: where it stands
     'timeout_seconds', coalesce(d -> 'timeout_seconds', '300'),
     'description', w.words, 'message', w.words,
     'metadata', jsonb_build_object(

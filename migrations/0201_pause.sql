@@ -46,11 +46,13 @@ declare
   v_data jsonb := coalesce(p_interaction, '{}') - array['resolution_type', 'resolution_data', 'resolved_by', 'resolved_at'];
 begin
   if a.id is null then
+    perform gh_fenced('pause');
     return jsonb_build_object('ok', false, 'reason', 'fenced');
   end if;
   select * into j from gh_automation_jobs where id = a.job_id for update;
   select * into a from gh_job_attempts where id = p_attempt for update;
   if a.state <> 'running' or j.status not in ('running', 'paused', 'awaiting_review') then
+    perform gh_fenced('pause');
     return jsonb_build_object('ok', false, 'reason', coalesce(a.end_class, j.status));
   elsif a.hard_deadline < now() then
     return jsonb_build_object('ok', false, 'reason', 'the time of the job is over');

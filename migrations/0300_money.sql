@@ -13,66 +13,92 @@ exception when duplicate_object or unique_violation then null; -- another databa
 end $$;
 
 -- When the money was used: a correction counts on the day of what it corrects.
-create index gh_cost_ledger_used on gh_cost_ledger (coalesce(period_start, at), id);
+create index gh_cost_ledger_used on gh_cost_ledger (used_at, id) include (cost_usd);
 create index gh_cost_ledger_corrects on gh_cost_ledger (corrects) where corrects is not null;
 create index gh_cost_ledger_unpriced on gh_cost_ledger (id) where unit_price is null and corrects is null;
 -- Pauses, for the minutes a machine was paid to wait.
 create index gh_job_events_status on gh_job_events (created_at) where event_type = 'status_change';
+-- Which jobs were completed, and which attempts came to nothing: sums ask it of every job and attempt of a month.
+create index gh_jobs_completed on gh_automation_jobs (id) where status = 'completed';
+create index gh_attempts_in_vain on gh_job_attempts (id) where state in ('failed', 'lost') and end_class is distinct from 'needs_human';
+
+-- The model of a line's sku, which ends in the class of its tokens.
+create function gh_model_of(p_sku text) returns text language sql immutable as $$
+  select left(p_sku, length(p_sku) - strpos(reverse(p_sku), ':'))
+$$;
 
 -- Every line with what is known of its job. No personal data but the user's id.
 create view gh_cost_lines as
-  select l.id, l.at, coalesce(l.period_start, l.at) as used_at, (coalesce(l.period_start, l.at) at time zone 'utc')::date as day,
+  select l.id, l.at, l.used_at, (l.used_at at time zone 'utc')::date as day,
     l.job_id, l.attempt_id, l.user_id, l.tier, l.kind, l.provider, l.sku, l.region, l.quantity, l.unit, l.unit_price, l.cost_usd,
     l.period_start, l.period_end, l.source, l.corrects,
-    case when l.kind = 'llm' then regexp_replace(l.sku, ':[a-z]+$', '') end as model,
+    case when l.kind = 'llm' then gh_model_of(l.sku) end as model,
     case when l.kind = 'overhead' then coalesce(l.tags ->> 'overhead', 'unnamed') end as overhead,
     l.tags ->> 'machine_id' as machine_id, l.tags ->> 'purpose' as purpose, l.tags ->> 'reason' as reason,
     j.job_type, gh_platform_of(j.target_url, j.input_data) as platform, j.status as job_status,
     a.no as attempt, a.state as attempt_state, a.end_class,
     -- Spent for nothing: the attempt failed, died, or was fenced off. Waiting for a person is not waste.
-    l.kind <> 'overhead' and coalesce(a.state in ('failed', 'lost') and a.end_class is distinct from 'needs_human', false) as wasted,
+    l.kind <> 'overhead' and vain.id is not null as wasted,
     l.unit_price is null and l.corrects is null
       and not exists (select 1 from gh_cost_ledger c where c.corrects = l.id) as unpriced
   from gh_cost_ledger l
   left join gh_automation_jobs j on j.id = l.job_id
-  left join gh_job_attempts a on a.id = l.attempt_id;
+  left join gh_job_attempts a on a.id = l.attempt_id
+  left join gh_job_attempts vain on vain.id = l.attempt_id and vain.state in ('failed', 'lost') and vain.end_class is distinct from 'needs_human';
 
 -- The sums of a time, by up to three things, or as one row by none. `keys` are their values in the order asked for; null: there is none (overhead has no user).
 --   A job's own money is `machine` and `llm`; percentiles are over jobs. `per_success_usd` is everything, waste and overhead
 --   included, over the jobs that were completed: what one application really costs.
+-- Lines are added up by job first: what a job is, is then looked at once a job and not once a line. Runs with its owner's rights, because
+-- its readers may not read jobs; it shows no more of them than the views do.
 create function gh_cost_report(p_from timestamptz, p_to timestamptz, p_by text[])
 returns table (keys text[], machine_usd numeric, llm_usd numeric, overhead_usd numeric, total_usd numeric, jobs bigint, completed bigint,
   per_success_usd numeric, wasted_usd numeric, p50_usd numeric, p95_usd numeric, max_usd numeric, lines bigint, unpriced bigint)
-language plpgsql stable set search_path = public, pg_temp as $$
-declare v_keys text;
+language plpgsql stable security definer set search_path = public, pg_temp set work_mem = '64MB' set jit = off as $$
+declare
+  v_of_line text; -- what lines are grouped by beside their job
+  v_names text;
+  v_keys text;
 begin
   if cardinality(p_by) > 3 or not p_by <@ array['job', 'attempt', 'user', 'tier', 'job_type', 'platform', 'day', 'month',
                                                                 'model', 'provider', 'sku', 'region', 'kind', 'overhead', 'outcome'] then
     raise exception 'cannot group by %', p_by using errcode = '22023';
   end if;
-  select string_agg(case b when 'job' then 'job_id' when 'attempt' then 'attempt_id' when 'user' then 'user_id'
-    when 'month' then 'date_trunc(''month'', day)::date' when 'outcome' then 'job_status' else quote_ident(b) end || '::text', ', ' order by o)
-  into v_keys from unnest(p_by) with ordinality x (b, o);
+  select string_agg(of_line || ' as k' || o || ', ', '' order by o), string_agg('k' || o || ', ', '' order by o) filter (where of_line is not null),
+    string_agg(coalesce(of_job, 'p.k' || o), ', ' order by o)
+  into v_of_line, v_names, v_keys
+  from (select o,
+      case b when 'job_type' then 'j.job_type' when 'platform' then 'gh_platform_of(j.target_url, j.input_data)' when 'outcome' then 'j.status' end,
+      case when b in ('job_type', 'platform', 'outcome') then null when b in ('job', 'attempt', 'user') then 'l.' || b || '_id'
+           when b = 'month' then 'date_trunc(''month'', l.day)::date' else format('l.%I', b) end
+    from unnest(p_by) with ordinality x (b, o)) x (o, of_job, of_line);
   return query execute format($q$
-    with line as (
-      select array[%s]::text[] as keys, kind, job_id, cost_usd, wasted, unpriced, job_status from gh_cost_lines where used_at >= $1 and used_at < $2
-    ), job as (
-      select keys, job_id, sum(cost_usd) as usd, bool_or(job_status = 'completed') as done
-      from line where job_id is not null and kind <> 'overhead' group by 1, 2
-    ), per_job as (
-      select keys, count(*) as jobs, count(*) filter (where done) as completed,
-        percentile_disc(0.5) within group (order by usd) as p50, percentile_disc(0.95) within group (order by usd) as p95, max(usd) as most
-      from job group by 1
+    with part as (
+      select %1$s l.job_id, l.job_id is not null and count(*) filter (where l.kind <> 'overhead') > 0 as is_own,
+        sum(l.cost_usd) filter (where l.kind = 'machine') as machine, sum(l.cost_usd) filter (where l.kind = 'llm') as llm,
+        sum(l.cost_usd) filter (where l.kind = 'overhead') as overhead, sum(l.cost_usd) filter (where l.wasted) as wasted,
+        count(*) as lines, count(*) filter (where l.unpriced) as unpriced
+      from gh_cost_lines l where l.used_at >= $1 and l.used_at < $2 group by %2$s l.job_id
+    ), of_job as (
+      select *, case when is_own then coalesce(machine + llm, machine, llm) end as usd from part
     ), sums as (
-      select keys, coalesce(sum(cost_usd) filter (where kind = 'machine'), 0) as machine, coalesce(sum(cost_usd) filter (where kind = 'llm'), 0) as llm,
-        coalesce(sum(cost_usd) filter (where kind = 'overhead'), 0) as overhead, coalesce(sum(cost_usd), 0) as total,
-        coalesce(sum(cost_usd) filter (where wasted), 0) as wasted, count(*) as lines, count(*) filter (where unpriced) as unpriced
-      from line group by 1
+      select array[%3$s]::text[] as keys, coalesce(sum(p.machine), 0) as machine, coalesce(sum(p.llm), 0) as llm, coalesce(sum(p.overhead), 0) as overhead,
+        count(*) filter (where p.is_own) as jobs, count(*) filter (where p.is_own and j.status = 'completed') as completed,
+        coalesce(sum(p.wasted), 0) as wasted, %4$s as p50, %5$s as p95, max(p.usd) as most,
+        sum(p.lines)::bigint as lines, sum(p.unpriced)::bigint as unpriced
+      from of_job p left join gh_automation_jobs j on j.id = p.job_id %6$s
+      group by %7$s having count(*) > 0
     )
-    select s.keys, s.machine, s.llm, s.overhead, s.total, coalesce(p.jobs, 0), coalesce(p.completed, 0),
-      round(s.total / nullif(p.completed, 0), 10), s.wasted, p.p50, p.p95, p.most, s.lines, s.unpriced
-    from sums s left join per_job p on p.keys is not distinct from s.keys
-  $q$, coalesce(v_keys, '')) using p_from, p_to;
+    select s.keys, s.machine, s.llm, s.overhead, s.machine + s.llm + s.overhead, s.jobs, s.completed,
+      round((s.machine + s.llm + s.overhead) / nullif(s.completed, 0), 10), s.wasted, s.p50, s.p95, s.most, s.lines, s.unpriced
+    from sums s
+  $q$, v_of_line, v_names, v_keys,
+    -- Where each group is one job there is nothing to be spread.
+    case when 'job' = any (p_by) then 'max(p.usd)' else 'percentile_disc(0.5) within group (order by p.usd)' end,
+    case when 'job' = any (p_by) then 'max(p.usd)' else 'percentile_disc(0.95) within group (order by p.usd)' end,
+    -- An index answers who was completed; anything else of a job stands in its row.
+    case when v_keys ~ '\mj\.' then '' else 'and j.status = ''completed''' end,
+    coalesce(v_keys, '()')) using p_from, p_to;
 end $$;
 
 -- The same sums over all time, one view each, for people and spreadsheets with the role gh_finance.
@@ -142,10 +168,9 @@ create view gh_cost_forecast as
     select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as first,
       (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc' as next
   ), spent as (
-    select coalesce(sum(l.cost_usd) filter (where coalesce(l.period_start, l.at) >= e.first), 0) as month_usd,
-      coalesce(sum(l.cost_usd) filter (where coalesce(l.period_start, l.at) >= now() - interval '7 days'), 0) as week_usd
-    from edge e left join gh_cost_ledger l
-      on coalesce(l.period_start, l.at) >= least(e.first, now() - interval '7 days') and coalesce(l.period_start, l.at) < e.next
+    select coalesce(sum(l.cost_usd) filter (where l.used_at >= e.first), 0) as month_usd,
+      coalesce(sum(l.cost_usd) filter (where l.used_at >= now() - interval '7 days'), 0) as week_usd
+    from edge e left join gh_cost_ledger l on l.used_at >= least(e.first, now() - interval '7 days') and l.used_at < e.next
   )
   select (e.first at time zone 'utc')::date as month, s.month_usd as spent_usd, s.week_usd as last_seven_days_usd,
     round(s.month_usd + s.week_usd / 7 * extract(epoch from e.next - now())::numeric / 86400, 10) as forecast_usd
@@ -196,8 +221,8 @@ begin
     execute format('grant select on %I to gh_finance, service_role', v);
   end loop;
 end $$;
-revoke all on function gh_cost_report(timestamptz, timestamptz, text[]) from public, anon, authenticated, gh_runner;
-grant execute on function gh_cost_report(timestamptz, timestamptz, text[]) to gh_finance, service_role;
+revoke all on function gh_model_of(text), gh_cost_report(timestamptz, timestamptz, text[]) from public, anon, authenticated, gh_runner;
+grant execute on function gh_model_of(text), gh_cost_report(timestamptz, timestamptz, text[]) to gh_finance, service_role;
 grant usage on schema public to gh_finance;
 -- A function within a view is called with the reader's rights.
 grant execute on function gh_platform_of(text, jsonb) to gh_finance, service_role;

@@ -50,8 +50,8 @@ begin
   end if;
   return new;
 end $$;
-create trigger gh_automation_jobs_money before update of status, result_data, llm_cost_cents on gh_automation_jobs
-  for each row execute function gh_job_money();
+create trigger gh_automation_jobs_money before update of status, result_data, llm_cost_cents on gh_automation_jobs for each row
+  when (new.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human')) execute function gh_job_money();
 
 -- After lines were written: the rows of their jobs and users. Jobs are locked first and in order, as everywhere else.
 create function gh_ledger_rows() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
@@ -84,6 +84,8 @@ begin
   if not found then
     raise exception 'there is no line %', p_line using errcode = '22023';
   end if;
+  -- The job before anything else, as in every other write: a call of a model holds its job when it adds to its user's month.
+  perform 1 from gh_automation_jobs where id = l.job_id for no key update;
   perform pg_advisory_xact_lock(hashtextextended('gh_correct_line', p_line));
   select id into v_id from gh_cost_ledger where dedup = format('correct:%s:right', p_line);
   if found then
@@ -97,7 +99,7 @@ begin
   insert into gh_cost_ledger (job_id, attempt_id, user_id, tier, kind, provider, sku, region, quantity, unit, unit_price, cost_usd,
                               period_start, period_end, source, dedup, corrects, tags)
   select l.job_id, l.attempt_id, l.user_id, l.tier, l.kind, l.provider, l.sku, l.region, x.quantity, l.unit, x.price, x.cost,
-    coalesce(l.period_start, l.at), coalesce(l.period_end, l.at), 'correction', format('correct:%s:%s', l.id, x.side), l.id,
+    l.used_at, coalesce(l.period_end, l.at), 'correction', format('correct:%s:%s', l.id, x.side), l.id,
     l.tags || jsonb_build_object('reason', p_reason)
   from (values (-l.quantity, l.unit_price, -l.cost_usd, 'back'),
                (p_quantity, round(p_unit_price, 16), p_quantity * round(p_unit_price, 16), 'right')) x (quantity, price, cost, side);
@@ -110,15 +112,15 @@ create function gh_price_of_line(l gh_cost_ledger) returns numeric language sql 
   select round(case
     when l.kind = 'llm' then (
       select p.price / 1000000 from gh_prices p
-      where p.provider = l.provider and p.valid_from <= coalesce(l.period_start, l.at)
+      where p.provider = l.provider and p.valid_from <= l.used_at
         and p.sku = any (array[l.sku, regexp_replace(regexp_replace(l.sku, ':reasoning$', ':output'), ':cached$', ':input')])
       order by (p.sku = l.sku) desc, p.valid_from desc limit 1)
     when l.sku = 'rootfs.gb' then (
       select p.price / 2592000 from gh_prices p
-      where p.provider = l.provider and p.sku = l.sku and p.valid_from <= coalesce(l.period_start, l.at) order by p.valid_from desc limit 1)
+      where p.provider = l.provider and p.sku = l.sku and p.valid_from <= l.used_at order by p.valid_from desc limit 1)
     when l.provider = 'fly' then gh_guest_price(
       (select jsonb_build_object('cpu_kind', m[1], 'cpus', m[2]::integer, 'memory_mb', m[3]::integer)
-       from regexp_matches(l.sku, '^(shared|performance)-([0-9]+)x-([0-9]+)mb$') m), l.region, coalesce(l.period_start, l.at))
+       from regexp_matches(l.sku, '^(shared|performance)-([0-9]+)x-([0-9]+)mb$') m), l.region, l.used_at)
   end, 16)
 $$;
 
@@ -126,16 +128,17 @@ $$;
 create function gh_backfill_prices(p_most integer default 10000) returns table (filled bigint, usd numeric, missing bigint)
 language plpgsql set search_path = public, pg_temp as $$
 declare
+  v_lines bigint[] := array(
+    select x.id from gh_cost_ledger x
+    where x.unit_price is null and x.corrects is null and not exists (select 1 from gh_cost_ledger c where c.corrects = x.id)
+      and gh_price_of_line(x) is not null order by x.id limit p_most);
   l record;
 begin
   filled := 0;
   usd := 0;
-  for l in
-    select * from (
-      select x.id, x.quantity, gh_price_of_line(x) as price from gh_cost_ledger x
-      where x.unit_price is null and x.corrects is null and not exists (select 1 from gh_cost_ledger c where c.corrects = x.id)
-    ) y where y.price is not null order by y.id limit p_most
-  loop
+  -- All jobs, in order, before the first user's month; and then the months in order.
+  perform 1 from gh_automation_jobs where id in (select job_id from gh_cost_ledger where id = any (v_lines)) order by id for no key update;
+  for l in select x.id, x.quantity, gh_price_of_line(x) as price from gh_cost_ledger x where x.id = any (v_lines) order by x.user_id, x.id loop
     perform gh_correct_line(l.id, l.quantity, l.price, 'the price was not known yet');
     filled := filled + 1;
     usd := usd + round(l.quantity * l.price, 10);

@@ -95,8 +95,10 @@ $$;
 create function gh_user_rooms(p_users uuid[], p_tier text, p_micros bigint) returns table (user_id uuid, n integer)
 language plpgsql stable set plan_cache_mode = 'force_generic_plan' as $$
 begin
-  return query select p.id, gh_room(u.limit_usd, u.spent_usd, u.reserved_usd, p_micros)
-  from unnest(p_users) p (id) cross join lateral gh_user_budget(p.id, p_tier) u where u.action <> 'warn';
+  -- The sums first (offset 0): a function over columns is made part of the plan, one over subqueries is called for each user.
+  return query select b.id, gh_room(b.limit_usd, b.spent_usd, b.reserved_usd, p_micros) from (
+    select p.id, u.limit_usd, u.spent_usd, u.reserved_usd from unnest(p_users) p (id) cross join lateral gh_user_budget(p.id, p_tier) u
+    where u.action <> 'warn' offset 0) b;
 end $$;
 
 -- The budgets of the day that count for a tier.

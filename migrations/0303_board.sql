@@ -4,7 +4,7 @@ create view gh_cost_usual as
   with day as (
     select d.day, coalesce(sum(l.cost_usd), 0) as usd
     from generate_series(0, 7) n cross join lateral (select date_trunc('day', now() at time zone 'utc') - n * interval '1 day' as day) d
-    left join gh_cost_ledger l on coalesce(l.period_start, l.at) >= d.day at time zone 'utc' and coalesce(l.period_start, l.at) < (d.day + interval '1 day') at time zone 'utc'
+    left join gh_cost_ledger l on l.used_at >= d.day at time zone 'utc' and l.used_at < (d.day + interval '1 day') at time zone 'utc'
     group by 1
   )
   select max(usd) filter (where day = date_trunc('day', now() at time zone 'utc')) as today_usd,

@@ -26,7 +26,10 @@ declare
   a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
   v_manual uuid := (p_run ->> 'manual_id')::uuid;
 begin
-  if a.id is null or a.state <> 'running' or octet_length(p_run::text) > 200000 then
+  if a.id is null or a.state <> 'running' then
+    perform gh_fenced('manual');
+    return false;
+  elsif octet_length(p_run::text) > 200000 then
     return false;
   end if;
   if p_run ->> 'outcome' = 'failed' then

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::jobs::Scope;
+use crate::jobs::{Document, Scope};
 use crate::seal::Sealer;
 use crate::{Db, Result, token};
 
@@ -140,6 +140,19 @@ async fn runners_token(db: &Db, attempt: AttemptId, keys: &Sealer) -> Result<Sec
     .fetch_one(&db.pool)
     .await?;
     token::open(keys, owner, &sealed)
+}
+
+/// What a waiting job asks of a person, as a callback tells it; `None` when there is no such job.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn asked(db: &Db, job: JobId) -> Result<Option<Document>> {
+    let asked =
+        sqlx::query_scalar("select gh_callback_interaction(j) from gh_automation_jobs j where j.id = $1")
+            .bind(job)
+            .fetch_optional(&db.pool)
+            .await?;
+    Ok(asked)
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod runner;
 pub mod seal;
 pub mod sessions;
 pub mod spending;
+pub mod traces;
 pub mod upkeep;
 
 pub use db::Db;

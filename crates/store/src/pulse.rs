@@ -128,6 +128,12 @@ pub struct LastHour {
     pub top_error_count: i64,
     /// Running jobs without a sign of life for five minutes.
     pub stuck: i64,
+    /// Jobs nobody holds, now.
+    pub waiting: i64,
+    /// Since when the oldest of those that are due waits.
+    pub waiting_since: Option<DateTime<Utc>>,
+    /// What models cost.
+    pub llm_cost: MicroUsd,
 }
 
 /// Reads the last hour.
@@ -143,6 +149,10 @@ pub async fn last_hour(db: &Db) -> Result<LastHour> {
         ), top as (
             select error_code, count(*) as n from ended
             where status = 'failed' and error_code is not null group by 1 order by 2 desc, 1 limit 1
+        ), line as materialized (
+            select count(*) as waiting, min(coalesce(scheduled_at, created_at)) filter (
+                where coalesce(scheduled_at, created_at) <= now()) as waiting_since
+            from gh_automation_jobs where status in ('pending', 'queued') and worker_id is null
         )
         select
             (select count(*) from ended where status = 'completed') as completed,
@@ -152,7 +162,11 @@ pub async fn last_hour(db: &Db) -> Result<LastHour> {
             (select error_code from top) as top_error,
             coalesce((select n from top), 0) as top_error_count,
             (select count(*) from gh_automation_jobs where status = 'running'
-                and coalesce(last_heartbeat, started_at, updated_at) < now() - interval '5 minutes') as stuck",
+                and coalesce(last_heartbeat, started_at, updated_at) < now() - interval '5 minutes') as stuck,
+            (select coalesce(round(sum(cost_usd) * 1000000), 0)::bigint from gh_cost_ledger
+             where kind = 'llm' and at > now() - interval '1 hour') as llm_cost,
+            line.waiting, line.waiting_since
+        from line",
     )
     .fetch_one(&db.pool)
     .await?;

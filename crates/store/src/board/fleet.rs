@@ -64,6 +64,7 @@ pub async fn fleet(db: &Db) -> Result<Vec<Sample>> {
            union all select 'gh_leader', format('name=\"%s\"', name), (expires_at > now())::integer::float8 from gh_leader
            union all select 'gh_breaker_open', format('cause=\"%s\"', coalesce(regexp_replace(lower(value ->> 'cause'), '[^a-z_]', '_', 'g'), 'none')), (value <> 'null')::integer::float8
              from gh_notices where key = 'breaker'
+           union all select 'gh_fenced_writes_total', format('call=\"%s\"', call), n::float8 from gh_fenced_writes
            union all select 'gh_callbacks_pending', '', count(*)::float8 from gh_outbox where delivered_at is null and parked_at is null
            union all select 'gh_callbacks_parked', '', count(*)::float8 from gh_outbox where parked_at is not null and delivered_at is null
            union all select 'gh_cost_usd_total', format('kind=\"%s\",tier=\"%s\"', kind, coalesce(tier, 'none')), coalesce(sum(cost_usd), 0)::float8

@@ -113,12 +113,12 @@ pub struct Spent {
 pub async fn spent(db: &Db) -> Result<Spent> {
     let spent = sqlx::query_as(
         "with today as (select date_trunc('day', now() at time zone 'utc') at time zone 'utc' as start)
-         select coalesce(sum(l.cost_usd) filter (where coalesce(l.period_start, l.at) >= t.start), 0) as today_usd,
-           coalesce(sum(l.cost_usd) filter (where coalesce(l.period_start, l.at) < t.start), 0) as yesterday_usd,
+         select coalesce(sum(l.cost_usd) filter (where l.used_at >= t.start), 0) as today_usd,
+           coalesce(sum(l.cost_usd) filter (where l.used_at < t.start), 0) as yesterday_usd,
            (select u.usual_usd from gh_cost_usual u) as usual_usd,
            (select count(*) from gh_cost_ledger n where n.unit_price is null and n.corrects is null
               and not exists (select 1 from gh_cost_ledger c where c.corrects = n.id)) as unpriced
-         from today t left join gh_cost_ledger l on coalesce(l.period_start, l.at) >= t.start - interval '1 day'",
+         from today t left join gh_cost_ledger l on l.used_at >= t.start - interval '1 day'",
     )
     .fetch_one(&db.pool)
     .await?;

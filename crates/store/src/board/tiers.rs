@@ -78,13 +78,16 @@ pub struct LastMonth {
 /// When the database cannot be reached.
 pub async fn last_month(db: &Db) -> Result<Vec<LastMonth>> {
     let months = sqlx::query_as(
-        "with spent as (
-           select l.tier, count(distinct l.job_id) filter (where l.kind <> 'overhead') as jobs,
-             count(distinct l.job_id) filter (where l.kind <> 'overhead' and l.job_status = 'completed') as completed,
-             round(coalesce(sum(l.quantity) filter (where l.kind = 'machine'), 0) / 3600, 2) as hours,
-             coalesce(sum(l.cost_usd) filter (where l.kind = 'machine'), 0) as machine_usd,
-             coalesce(sum(l.cost_usd) filter (where l.kind = 'llm'), 0) as llm_usd
-           from gh_cost_lines l where l.used_at > now() - interval '30 days' and l.tier is not null group by 1
+        "with part as (
+           select l.tier, l.job_id, l.job_id is not null and count(*) filter (where l.kind <> 'overhead') > 0 as is_own,
+             sum(l.quantity) filter (where l.kind = 'machine') as seconds,
+             sum(l.cost_usd) filter (where l.kind = 'machine') as machine, sum(l.cost_usd) filter (where l.kind = 'llm') as llm
+           from gh_cost_ledger l where l.used_at > now() - interval '30 days' and l.tier is not null group by 1, 2
+         ), spent as (
+           select p.tier, count(*) filter (where p.is_own) as jobs, count(j.id) filter (where p.is_own) as completed,
+             round(coalesce(sum(p.seconds), 0) / 3600, 2) as hours,
+             coalesce(sum(p.machine), 0) as machine_usd, coalesce(sum(p.llm), 0) as llm_usd
+           from part p left join gh_automation_jobs j on j.id = p.job_id and j.status = 'completed' group by 1
          ), ran as (
            select tier, max(peak_rss_mb) as peak_rss_mb, count(*) filter (where end_class = 'crash') as crashes
            from gh_job_attempts where claimed_at > now() - interval '30 days' group by 1

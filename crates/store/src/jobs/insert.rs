@@ -6,6 +6,7 @@ use domain::job::JobStatus;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Json;
 
 use crate::{Db, Result};
@@ -112,8 +113,14 @@ pub enum Creation {
     Duplicates(Vec<Clash>),
     /// None was written, because a user asked for too many.
     Limited(Allowance),
-    /// None was written, because Postgres cannot hold a value of one: a null character, a lone surrogate, a number without end.
-    Unstorable(String),
+    /// None was written, because Postgres cannot hold a value of one (a null character, a lone surrogate, a number without end), or
+    /// because a rule of the table is about what only it knows.
+    Unstorable {
+        /// The field, when the table names it; else empty.
+        field: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Writes all jobs or none: one statement, in which the limits are checked and nobody else can take the same place.
@@ -144,7 +151,9 @@ async fn insert(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Creation> {
         let written = match write(db, jobs).await {
             Ok(written) => written,
             Err(sqlx::Error::Database(fault)) if is_about_a_value(fault.code().as_deref()) => {
-                return Ok(Creation::Unstorable(fault.message().to_owned()));
+                let field = fault.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::column);
+                let (field, reason) = (field.unwrap_or_default().to_owned(), fault.message().to_owned());
+                return Ok(Creation::Unstorable { field, reason });
             }
             Err(fault) => return Err(fault.into()),
         };
@@ -204,7 +213,9 @@ impl Written {
 async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Written>> {
     sqlx::query_as(
         "with verdict as materialized (
+            -- A service's users have no limit until an account says one: most are not even asked about.
             select * from gh_rate_check($1, $2)
+            where not $2 or exists (select from gh_accounts a where a.user_id = any($3))
         ), written as (
             insert into gh_automation_jobs (
                 id, user_id, created_by, job_type, target_url, task_description, input_data, priority, scheduled_at,
@@ -223,15 +234,17 @@ async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Writt
                 timeout_seconds integer, tags jsonb, idempotency_key text, metadata jsonb, callback_url text,
                 valet_task_id text, resume_ref jsonb, target_worker_id text, execution_mode text,
                 worker_affinity text, traceparent text)
-            where (select allowed from verdict)
+            where coalesce((select allowed from verdict), true)
             on conflict (idempotency_key) do nothing
             returning id, status, created_at
         )
-        select v.allowed, v.source, v.tier, v.platform, v.max, v.remaining, v.reset_at, w.id, w.status, w.created_at
-        from verdict v left join written w on true",
+        select coalesce(v.allowed, true) as allowed, v.source, v.tier, v.platform, v.max, v.remaining, v.reset_at,
+            w.id, w.status, w.created_at
+        from (values (1)) one left join verdict v on true left join written w on true",
     )
     .bind(Json(jobs))
     .bind(jobs.iter().all(|job| job.created_by == "valet"))
+    .bind(jobs.iter().map(|job| job.user_id.0).collect::<Vec<_>>())
     .fetch_all(db)
     .await
 }

@@ -9,6 +9,7 @@ use crate::{Db, Result};
 
 /// One decision, with what it was decided from.
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ScalingDecision))]
 pub struct Decision {
     /// When.
     pub at: DateTime<Utc>,
@@ -28,14 +29,14 @@ pub struct Decision {
     pub reason: String,
 }
 
-/// The last `most` decisions for a tier, newest first.
+/// The last `most` decisions for a tier, or for all, newest first.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn decisions(db: &Db, tier: &str, most: i64) -> Result<Vec<Decision>> {
+pub async fn decisions(db: &Db, tier: Option<&str>, most: i64) -> Result<Vec<Decision>> {
     let decisions = sqlx::query_as(
         "select at, tier, pending, live, capacity_from, capacity_to, pool_target, reason
-         from gh_scale_log where tier = $1 order by id desc limit $2",
+         from gh_scale_log where $1::text is null or tier = $1 order by id desc limit $2",
     )
     .bind(tier)
     .bind(most)

@@ -191,6 +191,37 @@ async fn where_a_callback_goes_can_be_read_by_no_user_however_it_was_written() {
 }
 
 #[tokio::test]
+async fn a_user_names_no_resume_but_their_own_in_a_row_they_insert() {
+    let world = World::new().await;
+    let me = domain::id::UserId::new();
+    let mut connection = world.sql().await;
+    sqlx::query("select set_config('request.jwt.claims', $1, false)")
+        .bind(json!({"sub": me}).to_string())
+        .execute(&mut connection)
+        .await
+        .expect("claims");
+    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    let insert = "insert into gh_automation_jobs (user_id, job_type, target_url, input_data, metadata) values ($1, 'apply', 'https://example.com', $2, $3)";
+    let foreign = json!({"storage_path": "somebody/cv.pdf"});
+    for (input, metadata, field) in [
+        (json!({"resume_path": "somebody/cv.pdf"}), json!({}), "input_data.resume_path"),
+        (json!({"resume_ref": foreign}), json!({}), "input_data.resume_ref.storage_path"),
+        (json!({}), json!({"resume_ref": foreign}), "metadata.resume_ref.storage_path"),
+    ] {
+        let refused =
+            sqlx::query(insert).bind(me.0).bind(input).bind(metadata).execute(&mut connection).await;
+        let error = refused.expect_err(field);
+        let fault = error
+            .as_database_error()
+            .expect("the database's")
+            .downcast_ref::<sqlx::postgres::PgDatabaseError>();
+        assert_eq!(fault.column(), Some(field), "{error}");
+    }
+    let own = json!({"resume_ref": {"storage_path": format!("{me}/cv.pdf")}, "resume_path": "https://example.com/cv.pdf"});
+    sqlx::query(insert).bind(me.0).bind(own).bind(json!({})).execute(&mut connection).await.expect("own");
+}
+
+#[tokio::test]
 async fn the_ledger_can_only_grow() {
     let world = World::new().await;
     world.execute("insert into gh_cost_ledger (kind, provider, sku, quantity, unit, source, dedup) values ('llm', 'p', 's', 1, 'token', 'test', '1')").await;

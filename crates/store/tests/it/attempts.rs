@@ -49,6 +49,9 @@ async fn a_wrong_token_or_fence_changes_nothing() {
     );
     assert_eq!(world.job(claimed.job_id, "updated_at").await, before);
     assert_eq!(world.count("select count(*) from gh_permits").await, 0);
+    // Each is counted by its kind, the finish of both.
+    let counted = "select sum(n)::bigint from gh_fenced_writes where (call, n) in (('heartbeat', 1), ('event', 1), ('progress', 1), ('usage', 1), ('permit', 1), ('finish', 2))";
+    assert_eq!(world.count(counted).await, 7);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::id::UserId;
+use sqlx::Connection as _;
 use store::Error;
 use store::dispatch::{App, lead};
 
@@ -101,6 +102,25 @@ async fn capped_users_do_not_hide_the_others() {
         world.insert(UserId::new(), "starter").await;
     }
     assert_eq!(world.claim(10).await.len(), 5, "everybody behind the 497 capped jobs");
+}
+
+#[tokio::test]
+async fn a_job_that_a_transaction_under_way_holds_is_passed_over_and_not_waited_for() {
+    let world = World::new().await;
+    let (held, free) =
+        (world.insert(UserId::new(), "starter").await, world.insert(UserId::new(), "starter").await);
+    let mut other = world.sql().await;
+    let mut transaction = other.begin().await.expect("a transaction");
+    sqlx::query("update gh_automation_jobs set status = 'cancelled' where id = $1")
+        .bind(held.0)
+        .execute(&mut *transaction)
+        .await
+        .expect("cancelled");
+    // One slot, and the job that is held stands first.
+    let claimed: Vec<_> = world.claim(1).await.iter().map(|claimed| claimed.job_id).collect();
+    assert_eq!(claimed, [free]);
+    transaction.commit().await.expect("committed");
+    assert!(world.claim(1).await.is_empty(), "a cancelled job");
 }
 
 #[tokio::test]

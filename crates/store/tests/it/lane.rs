@@ -25,13 +25,13 @@ async fn many(db: &Db, job: JobId) -> usize {
 }
 
 #[tokio::test]
-async fn it_takes_no_more_connections_than_the_pool_may_have_and_leaves_some_to_the_others() {
+async fn it_takes_no_more_connections_than_the_pool_may_have_and_leaves_one_to_the_others() {
     let world = World::new().await;
     let job = world.insert(UserId::new(), "starter").await;
     let db = opened(&world).await;
     assert_eq!(many(&db, job).await, 200);
     let used = world.count("select count(*) from pg_stat_activity where application_name = 'lane'").await;
-    assert!((1..=3).contains(&used), "{used}");
+    assert!((1..=4).contains(&used), "{used}");
     timeout(Duration::from_secs(5), db.ping()).await.expect("in time").expect("there is one left");
     timeout(Duration::from_secs(5), db.close()).await.expect("nothing is held back");
 }

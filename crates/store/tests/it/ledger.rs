@@ -1,9 +1,13 @@
 //! Every machine interval and every model call is billed once, at the price of its day.
 
+use std::time::{Duration, Instant};
+
+use domain::id::UserId;
+use store::costs;
 use store::machines::{self, Sighting};
 use store::runner::Call;
 
-use crate::world::{World, why};
+use crate::world::{World, started, why};
 
 #[tokio::test]
 async fn a_machine_costs_its_interval_times_its_price_once() {
@@ -109,4 +113,57 @@ async fn a_model_call_is_billed_by_class_once_and_shows_on_the_job() {
         runner.usage(&Call { request_id: "r2".into(), ..call }).await.expect("answered"),
         "money spent after the end counts too"
     );
+}
+
+/// Waits until this many connections wait for a lock.
+async fn until_waiting(world: &World, connections: i64) {
+    let until = Instant::now() + Duration::from_secs(10);
+    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    while world.count(waiting).await != connections {
+        assert!(Instant::now() < until, "{connections} connections never waited");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_price_that_came_late_and_a_call_of_the_same_user_never_wait_for_each_other() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let call = |request_id: &str, provider: &str, model: &str| Call {
+        request_id: request_id.into(),
+        provider: provider.into(),
+        model: model.into(),
+        input: 10,
+        ..Call::default()
+    };
+    let mut runners = Vec::new();
+    for _ in 0..2 {
+        world.insert(user, "starter").await;
+        let claimed = world.claim(1).await.pop().expect("the job is due");
+        let mut runner = world.runner(claimed.attempt_id).await;
+        started(&mut runner).await;
+        assert!(runner.usage(&call("1", "acme", "m")).await.expect("answered"));
+        runners.push(runner);
+    }
+    world.execute("insert into gh_prices (provider, sku, unit, price, valid_from) values ('acme', 'm:input', 'million tokens', 2, '2026-01-01')").await;
+
+    // The first job's line is corrected, and the user's month moved with it; the second one's has to wait.
+    let mut third = world.sql().await;
+    sqlx::raw_sql("begin; select pg_advisory_xact_lock(hashtextextended('gh_correct_line', max(id))) from gh_cost_ledger")
+        .execute(&mut third)
+        .await
+        .expect("the lock");
+    let db = world.db.clone();
+    let backfill = tokio::spawn(async move { costs::backfill(&db).await });
+    until_waiting(&world, 1).await;
+    // Meanwhile the second job's runner calls a model: it needs that job, and the user's month.
+    let (second, next) = (runners.pop().expect("a runner"), call("2", "openai", "gpt-4o-mini"));
+    let usage = tokio::spawn(async move { second.usage(&next).await });
+    until_waiting(&world, 2).await;
+    sqlx::raw_sql("commit").execute(&mut third).await.expect("let go");
+
+    assert!(usage.await.expect("no panic").expect("no deadlock"));
+    assert_eq!(backfill.await.expect("no panic").expect("no deadlock").filled, 2);
+    let sums = world.count("select count(*) from gh_user_usage where round(total_cost_usd::numeric, 10) = (select sum(cost_usd) from gh_cost_ledger)").await;
+    assert_eq!(sums, 1);
 }

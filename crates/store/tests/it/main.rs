@@ -12,4 +12,5 @@ mod legacy;
 mod limits;
 mod pauses;
 mod pool;
+mod reads;
 mod world;
