@@ -24,6 +24,7 @@ pub use guard::Names;
 pub use schedule::{GIVE_UP, wait_after};
 pub use send::SetupError;
 
+use crate::traces;
 use crate::wake::Bell;
 use hosts::Hosts;
 use send::{Outcome, Sender};
@@ -157,7 +158,11 @@ impl Courier {
             }
             return outbox::put_off(&self.db, delivery, "its host does not answer now", wait).await;
         }
+        let span = traces::callback(&self.db, delivery).await;
         let outcome = self.sender.send(target, delivery).await;
+        if let Some(span) = span {
+            traces::called(span, outcome == Outcome::Delivered);
+        }
         self.hosts.leave(&host, outcome.is_alive(), Instant::now());
         match outcome {
             Outcome::Delivered => {

@@ -342,6 +342,7 @@ impl Dispatcher {
         tracing::info!(job.id = %claimed.job_id, attempt.id = %claimed.attempt_id, tier = claimed.intent.tier, "job claimed");
         self.busy.insert(subject);
         self.actions.spawn(async move {
+            crate::traces::claimed(&engine.db, claimed.attempt_id).await;
             let done = match &claimed.ready {
                 Some(fly_id) => engine.start(subject, &claimed.intent.app, Some(fly_id)).await,
                 None => engine.post(&claimed.intent, &claimed.token).await,

@@ -66,5 +66,6 @@ pub async fn run() -> anyhow::Result<()> {
     let dispatcher =
         Dispatcher::new(engine, own, Source::new(config.tiers_file, config.tiers), holder, signals);
     tokio::join!(dispatcher.run(stop), telling);
+    boot::trace::flush().await;
     Ok(())
 }

@@ -4,6 +4,7 @@ mod chain;
 mod config;
 mod shutdown;
 mod telemetry;
+pub mod trace;
 
 pub use chain::chain;
 pub use config::{ConfigError, load, load_from};

@@ -3,7 +3,7 @@
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
-/// Starts the log of `service`. `RUST_LOG` filters; the default is `info`.
+/// Starts the log of `service`, and its traces where a collector is named ([`crate::trace`]). `RUST_LOG` filters; the default is `info`.
 ///
 /// chromiumoxide's handler is quietened: it warns at every event of a newer Chromium that it cannot read.
 #[expect(clippy::disallowed_methods, reason = "the log starts before any configuration is read")]
@@ -23,4 +23,5 @@ pub fn init_telemetry(service: &'static str) {
     if result.is_ok() {
         tracing::debug!(service, "log started");
     }
+    crate::trace::start(service);
 }

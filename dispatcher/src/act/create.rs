@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::regions::without;
 use super::{ActError, Engine};
+use crate::traces;
 
 /// The metadata by which an attempt's machine is found.
 const ATTEMPT: &str = "gh_attempt";
@@ -31,7 +32,14 @@ impl Engine {
     /// When the database did not answer. A failure of Fly's is an outcome, not an error.
     pub async fn post(&self, intent: &Intent, token: &SecretString) -> Result<(), ActError> {
         let region = self.regions.choose(&intent.regions);
-        match self.fly.create(&intent.app, &self.machine(intent, region, token)).await {
+        let traced = traces::create(&self.db, intent).await;
+        let traceparent = traced.as_ref().and_then(|(_, above)| above.traceparent());
+        let asked = self.machine(intent, region, token, traceparent.as_deref());
+        let answer = self.fly.create(&intent.app, &asked).await;
+        if let Some((span, _)) = traced {
+            traces::created(span, region, answer.as_ref().ok().map(|made| made.id.as_str()));
+        }
+        match answer {
             Ok(made) => {
                 tracing::info!(
                     machine.name = intent.name,
@@ -190,7 +198,14 @@ impl Engine {
     }
 
     /// Nothing of the job but the attempt's id and token is in the machine's environment: who may read the machine may read that.
-    fn machine(&self, intent: &Intent, region: &str, token: &SecretString) -> CreateMachine {
+    /// Where somebody listens to traces, the runner is told where its part belongs: two ids, of which one may be the caller's.
+    fn machine(
+        &self,
+        intent: &Intent,
+        region: &str,
+        token: &SecretString,
+        traceparent: Option<&str>,
+    ) -> CreateMachine {
         let id = intent.id.to_string();
         let kind = match intent.guest.cpu_kind {
             CpuKind::Shared => "shared",
@@ -198,7 +213,8 @@ impl Engine {
         };
         // A machine of the pool asks which attempt it was given; its own id is all it knows.
         let owner = if intent.attempt.is_some() { "GH_ATTEMPT_ID" } else { "GH_POOL_MACHINE" };
-        let env = [(owner, id.as_str()), ("GH_ATTEMPT_TOKEN", token.expose_secret())];
+        let mut env = vec![(owner, id.as_str()), ("GH_ATTEMPT_TOKEN", token.expose_secret())];
+        env.extend(traceparent.map(|traceparent| ("TRACEPARENT", traceparent)));
         // Without `fly_platform_version` a deploy of the app leaves the machine alone.
         let mut metadata = vec![
             ("gh_env", self.environment.as_str()),

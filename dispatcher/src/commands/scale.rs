@@ -96,7 +96,7 @@ async fn explain(ask: &Explain, settings: &Settings) -> anyhow::Result<Report> {
             paused: load.paused,
             quiet_seconds: load.zero_since.map(|since| (world.now - since).num_seconds()),
             next: next(load, &world, &tiers, breaker_open),
-            decisions: scale::decisions(&db, &load.tier, DECISIONS).await?,
+            decisions: scale::decisions(&db, Some(&load.tier), DECISIONS).await?,
         });
     }
     let text =
