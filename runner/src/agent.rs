@@ -12,6 +12,7 @@ mod send;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -19,7 +20,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::blockers::{self, Blocker};
-use crate::browser::{BrowserError, Session, Workspace};
+use crate::browser::{BrowserError, Session, Starting, Workspace};
 use crate::decide::{Profile, answers::Answers};
 use crate::desk::Desk;
 use crate::egress::Policy;
@@ -86,11 +87,11 @@ pub struct Agent<'a> {
     manual_held: bool,
     desk: Desk,
     secret: Option<SecretString>,
-    _workspace: Workspace,
+    _workspace: Arc<Workspace>,
 }
 
 impl<'a> Agent<'a> {
-    /// Starts a browser and fetches the résumé meanwhile.
+    /// Takes the browser that is on its way, or starts one, and fetches the résumé meanwhile.
     ///
     /// # Errors
     /// When the address may not be opened or the browser does not start.
@@ -114,11 +115,12 @@ impl<'a> Agent<'a> {
                 return Err(Outcome::last("validation_error", format!("target_url: {refused}")).into());
             }
         }
-        let workspace =
-            Workspace::new(tools.browser.uid).map_err(|error| BrowserError::Launch(error.to_string()))?;
+        let starting = tools.ahead.take().map_or_else(|| Starting::begin(&tools.browser), Ok)?;
+        let workspace = starting.workspace();
         let fetch = fetch_resume(input, tools, &workspace, &reporter);
-        let policy = Policy::of_job(&address, tools.reach, input.allowed_hosts.as_deref());
-        let (session, resume) = tokio::join!(Session::open(&tools.browser, &workspace, policy), fetch);
+        let (session, resume) = tokio::join!(starting.session(), fetch);
+        let session = session?;
+        session.gate().allow(Policy::of_job(&address, tools.reach, input.allowed_hosts.as_deref()));
         Ok(Self {
             input,
             tools,
@@ -127,7 +129,7 @@ impl<'a> Agent<'a> {
             progress,
             profile: Profile::new(&input.user_data),
             answers: Answers::new(&input.qa_overrides),
-            session: session?,
+            session,
             resume,
             pictures: 0,
             page: 0,

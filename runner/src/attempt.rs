@@ -4,9 +4,10 @@
 
 pub mod environment;
 mod heartbeat;
+mod journey;
 mod keeper;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use domain::attempt::EndClass;
 use domain::id::AttemptId;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use crate::desk::{self, Desk};
 use crate::job::{self, Input, Tools};
 use crate::outcome::Outcome;
+use journey::Journey;
 
 /// How a runner process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,10 @@ pub struct Identity {
     pub token: SecretString,
     /// Fly's id of this machine.
     pub machine: String,
+    /// When it began.
+    pub born: SystemTime,
+    /// Where its part of the job's trace belongs, when the dispatcher said so.
+    pub traceparent: Option<String>,
 }
 
 /// How long a runner tries to reach the database before it has a job; the dispatcher gives a machine 60 s to come up.
@@ -101,8 +107,10 @@ pub async fn run(
             return Exit::Internal;
         }
     };
+    let journey = boot::trace::is_on()
+        .then(|| Journey::begin(identity.traceparent.as_deref(), identity.born, id, &assignment));
     let span = tracing::info_span!("job", job.id = %assignment.job.id, attempt.id = %id);
-    tracing::Instrument::instrument(work(attempt, &assignment, stop, tools), span).await
+    tracing::Instrument::instrument(work(attempt, &assignment, journey, stop, tools), span).await
 }
 
 async fn start(attempt: &mut Attempt, machine: &str) -> store::Result<Start> {
@@ -129,6 +137,7 @@ async fn repeat<T, F: Future<Output = store::Result<T>>>(call: impl Fn() -> F) -
 async fn work(
     attempt: Attempt,
     assignment: &Assignment,
+    mut journey: Option<Journey>,
     stop: CancellationToken,
     tools: impl FnOnce(&Assignment) -> Tools,
 ) -> Exit {
@@ -148,11 +157,14 @@ async fn work(
     });
     // The keeper and the desk end when the job has dropped its ends of the channels, so nothing that was said is lost.
     let ((outcome, record), (), ()) = tokio::join!(
-        job::run_at(Desk::new(requests), input, tools(assignment), notes, halt),
-        keeper::keep(&attempt, inbox),
+        job::run(input, tools(assignment), Desk::new(requests), notes, halt),
+        keeper::keep(&attempt, inbox, journey.as_mut()),
         desk::serve(&attempt, desk),
     );
     watch.abort();
+    if let Some(journey) = journey {
+        journey.end(&outcome);
+    }
     if lost.is_cancelled() {
         tracing::warn!("the job was taken from this runner; nothing more is written");
         heart.stop();

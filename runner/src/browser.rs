@@ -1,6 +1,7 @@
 //! Chromium: started by us, spoken to over its debugging protocol, gone when we are.
 
 pub mod flags;
+mod frames;
 pub mod guard;
 pub mod input;
 pub mod launch;
@@ -8,12 +9,16 @@ pub mod network;
 pub mod page;
 pub mod session;
 mod snapshot;
+pub mod starting;
+mod wire;
 pub mod workspace;
+pub mod world;
 
 pub use launch::{BrowserConfig, Process};
-pub use page::{Node, World};
 pub use session::Session;
+pub use starting::{Ahead, Starting};
 pub use workspace::Workspace;
+pub use world::{Node, World};
 
 /// Why the browser could not do what was asked, sorted by what the caller can do.
 #[derive(Debug, thiserror::Error)]

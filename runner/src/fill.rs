@@ -12,8 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifacts::Artifacts;
-use crate::browser::BrowserConfig;
+use crate::browser::{Ahead, BrowserConfig};
 use crate::decide::model::Model;
+use crate::desk::Desk;
 use crate::job::{self, Input, Submit, Tools};
 use crate::net::Reach;
 use crate::note::Note;
@@ -73,6 +74,7 @@ pub async fn fill(
         args.answers.as_deref().map(read).transpose()?.unwrap_or_default();
     let tools = Tools {
         browser: BrowserConfig::from_lookup(&lookup)?,
+        ahead: Ahead::default(),
         artifacts: args.screenshots.clone().map_or(Artifacts::Nowhere, Artifacts::Flat),
         resumes: ResumeAccess { any_file: true, reach: Reach::Anything, ..ResumeAccess::default() },
         reach: Reach::Anything,
@@ -96,7 +98,7 @@ pub async fn fill(
     };
     let (notes, inbox) = mpsc::channel(64);
     let listening = tokio::spawn(listen(inbox));
-    let (outcome, record) = job::run(input, tools, notes, stop).await;
+    let (outcome, record) = job::run(input, tools, Desk::default(), notes, stop).await;
     let _ = listening.await;
     let report = report::report(&args.url, &outcome, &record.get());
     let text = serde_json::to_string_pretty(&report)?;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, End};
 use crate::artifacts::Artifacts;
-use crate::browser::{BrowserConfig, BrowserError};
+use crate::browser::{Ahead, BrowserConfig, BrowserError};
 use crate::decide::model::Model;
 use crate::desk::Desk;
 use crate::net::Reach;
@@ -93,6 +93,8 @@ pub struct Input {
 pub struct Tools {
     /// The browser.
     pub browser: BrowserConfig,
+    /// One of these browsers that is on its way already.
+    pub ahead: Ahead,
     /// Where screenshots go.
     pub artifacts: Artifacts,
     /// Where résumés come from.
@@ -153,24 +155,14 @@ fn text(value: &Value) -> String {
         .map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned)
 }
 
-/// Does the job, and says how it went through `notes`.
+/// Does the job, says how it goes through `notes`, and asks at `desk` for a person's help and for manuals.
 ///
 /// Ends within a second of `stop` or the deadline, browser killed. What may have been sent is never reported as
 /// something to try again.
 pub async fn run(
     input: Input,
     tools: Tools,
-    notes: mpsc::Sender<Note>,
-    stop: CancellationToken,
-) -> (Outcome, Shared) {
-    run_at(Desk::default(), input, tools, notes, stop).await
-}
-
-/// Like [`run`], with a desk that answers the job's requests: for a person's help and for manuals.
-pub async fn run_at(
     desk: Desk,
-    input: Input,
-    tools: Tools,
     notes: mpsc::Sender<Note>,
     stop: CancellationToken,
 ) -> (Outcome, Shared) {

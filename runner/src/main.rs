@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use runner::attempt::{self, Exit, Identity, environment};
+use runner::browser::Ahead;
 use runner::fill::{self, FillArgs};
 use runner::init;
 use runner::job::Tools;
@@ -44,11 +45,15 @@ async fn work() -> anyhow::Result<std::process::ExitCode> {
             return Ok(std::process::ExitCode::from(Exit::Config as u8));
         }
     };
+    // The job is asked for while its browser starts.
+    let ahead = Ahead::begin(&tools.browser);
     let exit = Box::pin(attempt::run(identity, stop, |assignment| Tools {
         model: environment::model(assignment, lookup),
+        ahead,
         ..tools
     }))
     .await;
+    boot::trace::flush().await;
     Ok(std::process::ExitCode::from(exit as u8))
 }
 

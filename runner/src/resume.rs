@@ -110,8 +110,7 @@ impl ResumeSource {
                     .supabase
                     .as_ref()
                     .ok_or_else(|| ResumeError::Fetch("no storage is configured".into()))?;
-                let address = format!("{}/storage/v1/object/resumes/{key}", url.trim_end_matches('/'));
-                (last_segment(key), download(&address, Some(secret), access).await?)
+                (last_segment(key), download(&object(url, key)?, Some(secret), access).await?)
             }
             Self::S3(key) => {
                 let (bucket, region) = access
@@ -127,6 +126,18 @@ impl ResumeSource {
         let name = if known { name } else { format!("{}.{extension}", stem(&name)) };
         Ok(Resume { name, content })
     }
+}
+
+/// The address of an object of the bucket. Put together by its parts, so that no key leads out of the bucket.
+fn object(storage: &str, key: &str) -> Result<String, ResumeError> {
+    let mut address = url::Url::parse(storage).map_err(|error| ResumeError::Fetch(error.to_string()))?;
+    address
+        .path_segments_mut()
+        .map_err(|()| ResumeError::Fetch("the storage has no usable address".into()))?
+        .pop_if_empty()
+        .extend(["storage", "v1", "object", "resumes"])
+        .extend(key.split('/'));
+    Ok(address.into())
 }
 
 async fn read_file(path: &Path, access: &ResumeAccess) -> Result<(String, Vec<u8>), ResumeError> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, SetFileInputFilesParams};
+use chromiumoxide::cdp::browser_protocol::dom::BackendNodeId;
 
 use crate::browser::{BrowserError, Node, Session};
 use crate::decide::Answer;
@@ -13,13 +13,8 @@ use crate::form::Field;
 /// # Errors
 /// When the browser does not answer or the input is gone.
 pub async fn upload(session: &Session, field: &Field, path: &Path) -> Result<(), BrowserError> {
-    let Some(id) = field.backend_node_id else { return Ok(()) };
-    let params = SetFileInputFilesParams::builder()
-        .file(path.display().to_string())
-        .backend_node_id(BackendNodeId::new(id))
-        .build()
-        .map_err(BrowserError::Protocol)?;
-    session.call("DOM.setFileInputFiles", params).await.map(|_| ())
+    let (Some(id), Some(world)) = (field.backend_node_id, &field.world) else { return Ok(()) };
+    session.hand_file(world, BackendNodeId::new(id), path).await
 }
 
 /// Clicks what asks for a file and hands it to the input that comes to be.
@@ -27,20 +22,15 @@ pub async fn upload(session: &Session, field: &Field, path: &Path) -> Result<(),
 /// # Errors
 /// When the browser does not answer, or no input asks for a file in time.
 pub async fn choose(session: &Session, control: &Node, path: &Path) -> Result<(), BrowserError> {
-    let wait = session.chooser().await?;
+    let wait = session.chooser(&control.world).await?;
     let clicked = session.click(control).await;
     let opened = wait.input().await;
-    session.end_chooser().await?;
+    session.end_chooser(&control.world).await?;
     if !clicked? {
         return Ok(());
     }
     let Some(id) = opened else { return Ok(()) };
-    let params = SetFileInputFilesParams::builder()
-        .file(path.display().to_string())
-        .backend_node_id(id)
-        .build()
-        .map_err(BrowserError::Protocol)?;
-    session.call("DOM.setFileInputFiles", params).await.map(|_| ())
+    session.hand_file(&control.world, id, path).await
 }
 
 /// Whether the page shows the file's name: some sites take the file and remove the input.

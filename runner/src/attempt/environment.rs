@@ -1,5 +1,7 @@
 //! What a machine tells its runner: who it is (its own environment) and what it may use (the app's secrets).
 
+use std::time::SystemTime;
+
 use domain::id::AttemptId;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -8,7 +10,7 @@ use uuid::Uuid;
 
 use super::{Identity, Role};
 use crate::artifacts::Artifacts;
-use crate::browser::BrowserConfig;
+use crate::browser::{Ahead, BrowserConfig};
 use crate::decide::model::Model;
 use crate::job::Tools;
 use crate::net::Reach;
@@ -22,6 +24,7 @@ struct Variables {
     gh_attempt_token: SecretString,
     #[serde(default)]
     fly_machine_id: String,
+    traceparent: Option<String>,
 }
 
 impl Identity {
@@ -36,8 +39,9 @@ impl Identity {
             (None, Some(machine)) => Role::Pool(machine),
             (None, None) => anyhow::bail!("GH_ATTEMPT_ID is not set in the environment"),
         };
-        let Variables { database_url, gh_attempt_token: token, fly_machine_id: machine, .. } = variables;
-        Ok(Self { database_url, role, token, machine })
+        let Variables { database_url, gh_attempt_token: token, fly_machine_id: machine, traceparent, .. } =
+            variables;
+        Ok(Self { database_url, role, token, machine, born: SystemTime::now(), traceparent })
     }
 }
 
@@ -51,6 +55,7 @@ pub fn tools(lookup: impl Fn(&str) -> Option<String>) -> anyhow::Result<Tools> {
     let reach = if private { Reach::Anything } else { Reach::Public };
     Ok(Tools {
         browser: BrowserConfig::from_lookup(&lookup)?,
+        ahead: Ahead::default(),
         artifacts: Artifacts::from_lookup(&lookup)?,
         resumes: ResumeAccess {
             supabase: given("SUPABASE_URL").zip(given("SUPABASE_SERVICE_KEY").map(Into::into)),

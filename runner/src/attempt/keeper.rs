@@ -6,6 +6,7 @@ use store::runner::{Attempt, Call, Permit};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use super::journey::Journey;
 use crate::note::Note;
 
 /// How often what must not be lost is tried again, and how long between two tries.
@@ -13,18 +14,35 @@ const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until the job has no more to say.
-pub(super) async fn keep(attempt: &Attempt, mut inbox: mpsc::Receiver<Note>) {
+pub(super) async fn keep(
+    attempt: &Attempt,
+    mut inbox: mpsc::Receiver<Note>,
+    mut journey: Option<&mut Journey>,
+) {
     while let Some(note) = inbox.recv().await {
         match note {
             // What only moves a picture may be lost.
-            Note::Progress(progress) => noted("progress", attempt.progress(&progress).await),
+            Note::Progress(progress) => {
+                if let Some(journey) = journey.as_deref_mut() {
+                    journey.progress(&progress);
+                }
+                noted("progress", attempt.progress(&progress).await);
+            }
             Note::Event { kind, message, metadata } => {
                 noted("event", attempt.event(kind, Some(&message), &metadata).await);
             }
-            Note::Usage(usage) => spent(attempt, &Call::from(&usage)).await,
+            Note::Usage(usage) => {
+                if let Some(journey) = journey.as_deref() {
+                    journey.called(&usage);
+                }
+                spent(attempt, &Call::from(&usage)).await;
+            }
             Note::Permit(answer) => {
                 let permit = permit(attempt).await;
                 tracing::info!(?permit, "permit to submit");
+                if let Some(journey) = journey.as_deref_mut() {
+                    journey.permitted(&permit);
+                }
                 let _ = answer.send(permit); // a job that stopped meanwhile does not submit
             }
         }

@@ -38,7 +38,7 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("--lang=en-US", "the same page whatever the machine's locale"),
     (
         "--disable-features=IsolateOrigins,site-per-process,Translate,AutofillServerCommunication,MediaRouter,OptimizationHints",
-        "frames of other sites stay in the page's process, where they can be read and filled; no side traffic",
+        "frames of other sites share the page's process, which costs less memory; no side traffic",
     ),
-    ("--disable-site-isolation-trials", "frames of other sites stay in the page's process"),
+    ("--disable-site-isolation-trials", "frames of other sites share the page's process"),
 ];

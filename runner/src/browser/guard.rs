@@ -9,12 +9,13 @@ use chromiumoxide::cdp::browser_protocol::fetch::{
 };
 use chromiumoxide::cdp::browser_protocol::network::{ErrorReason, ResourceType};
 use chromiumoxide::cdp::browser_protocol::page::AddScriptToEvaluateOnNewDocumentParams;
-use futures::StreamExt;
-use tokio::task::JoinHandle;
+use chromiumoxide::cdp::browser_protocol::target::SessionId;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::wire::{Events, Wire};
 use super::{BrowserError, Session};
 
-/// Keeps a page in its own tab, where its requests are seen.
+/// Keeps a page in its own tab, where what it does is seen.
 const ONE_TAB: &str = "(() => { \
     window.open = () => null; \
     const strip = (el) => el && el.removeAttribute && el.removeAttribute('target'); \
@@ -28,7 +29,7 @@ const ONE_TAB: &str = "(() => { \
 #[derive(Debug)]
 pub struct ReadOnly {
     refused: Arc<AtomicUsize>,
-    task: JoinHandle<()>,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl ReadOnly {
@@ -38,50 +39,57 @@ impl ReadOnly {
     }
 }
 
-impl Drop for ReadOnly {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
 impl Session {
-    /// From now on the page can send nothing: of its requests only GET, HEAD and OPTIONS leave the browser.
+    /// From now on the browser can send nothing: of its requests only GET, HEAD and OPTIONS leave it.
     ///
     /// # Errors
     /// When the browser does not answer.
     pub async fn read_only(&self) -> Result<ReadOnly, BrowserError> {
-        let mut paused = self.paused().await?;
-        let page = self.page().clone();
         let refused = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&refused);
-        let task = tokio::spawn(async move {
-            while let Some(event) = paused.next().await {
-                let event: Arc<EventRequestPaused> = event;
-                let id = event.request_id.clone();
-                // A page that is gone answers neither call.
-                if matches!(event.request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
-                    let _ = page.execute(ContinueRequestParams::new(id)).await;
-                } else {
-                    count.fetch_add(1, Ordering::SeqCst);
-                    tracing::info!(method = event.request.method, "a request that writes was refused");
-                    if event.resource_type == ResourceType::Document {
-                        // "No content": the page that wanted to leave stays.
-                        let _ = page.execute(FulfillRequestParams::new(id, 204)).await;
-                    } else {
-                        let refusal = FailRequestParams::new(id, ErrorReason::BlockedByClient);
-                        let _ = page.execute(refusal).await;
-                    }
-                }
-            }
-        });
-        let everything = RequestPattern::builder().url_pattern("*").build();
-        self.call("Fetch.enable", EnableParams::builder().pattern(everything).build()).await?;
-        let script = AddScriptToEvaluateOnNewDocumentParams::builder()
-            .source(ONE_TAB)
-            .run_immediately(true)
-            .build()
-            .map_err(BrowserError::Protocol)?;
-        self.call("Page.addScriptToEvaluateOnNewDocument", script).await?;
-        Ok(ReadOnly { refused, task })
+        let task = tokio::spawn(judge(self.wire().clone(), self.wire().events(), Arc::clone(&refused)));
+        let guard = ReadOnly { refused, _task: AbortOnDropHandle::new(task) };
+        // The browser's own session sees what is yet to come, tabs and workers of a site too; the others what is there already.
+        self.call_browser("Fetch.enable", every_request()).await?;
+        for apart in self.frames().guard() {
+            hold(self.wire(), &apart.session);
+        }
+        hold(self.wire(), self.page());
+        self.call("Fetch.enable", every_request()).await?; // answered after all that was told before
+        Ok(guard)
+    }
+}
+
+/// Has a session wait for leave for each of its requests, and keep its documents in their tab.
+pub(super) fn hold(wire: &Wire, session: &SessionId) {
+    wire.tell(Some(session), every_request());
+    let mut script = AddScriptToEvaluateOnNewDocumentParams::new(ONE_TAB);
+    script.run_immediately = Some(true);
+    wire.tell(Some(session), script);
+}
+
+fn every_request() -> EnableParams {
+    EnableParams::builder().pattern(RequestPattern::builder().url_pattern("*").build()).build()
+}
+
+async fn judge(wire: Wire, mut events: Events, refused: Arc<AtomicUsize>) {
+    while let Some(event) = events.recv().await {
+        if event.method != EventRequestPaused::IDENTIFIER {
+            continue;
+        }
+        // One that is not understood stays where it is: it does not leave.
+        let Some(paused) = event.read::<EventRequestPaused>() else { continue };
+        let (id, session) = (paused.request_id, event.session.as_ref());
+        if matches!(paused.request.method.as_str(), "GET" | "HEAD" | "OPTIONS") {
+            wire.tell(session, ContinueRequestParams::new(id));
+            continue;
+        }
+        refused.fetch_add(1, Ordering::SeqCst);
+        tracing::info!(method = paused.request.method, "a request that writes was refused");
+        if paused.resource_type == ResourceType::Document {
+            // "No content": the page that wanted to leave stays.
+            wire.tell(session, FulfillRequestParams::new(id, 204));
+        } else {
+            wire.tell(session, FailRequestParams::new(id, ErrorReason::BlockedByClient));
+        }
     }
 }

@@ -1,13 +1,10 @@
 //! Trusted input: mouse and keyboard events as the browser itself makes them.
 
-use chromiumoxide::cdp::browser_protocol::dom::{
-    GetContentQuadsParams, GetNodeForLocationParams, ScrollIntoViewIfNeededParams,
-};
+use chromiumoxide::cdp::browser_protocol::dom::{GetContentQuadsParams, ScrollIntoViewIfNeededParams};
 use chromiumoxide::cdp::browser_protocol::input::{
     DispatchKeyEventParams, DispatchKeyEventType, DispatchMouseEventParams, DispatchMouseEventType,
     InsertTextParams, MouseButton,
 };
-use chromiumoxide::cdp::browser_protocol::page::GetLayoutMetricsParams;
 
 use super::{BrowserError, Node, Session};
 
@@ -56,41 +53,30 @@ impl Session {
         Ok(true)
     }
 
-    /// A point of the node that a click would reach.
+    /// A point of the page where a click would reach the node.
     async fn point(&self, node: &Node) -> Result<Option<(f64, f64)>, BrowserError> {
-        let object = self.object(node).await?;
+        let (session, object) = (&node.world.session, self.object(node).await?);
         let params = ScrollIntoViewIfNeededParams::builder().object_id(object.clone()).build();
-        if self.call("DOM.scrollIntoViewIfNeeded", params).await.is_err() {
+        if self.call_in(session, "DOM.scrollIntoViewIfNeeded", params).await.is_err() {
             return Ok(None); // it has no box
         }
         let params = GetContentQuadsParams::builder().object_id(object).build();
-        let Ok(answer) = self.call("DOM.getContentQuads", params).await else { return Ok(None) };
+        let Ok(answer) = self.call_in(session, "DOM.getContentQuads", params).await else { return Ok(None) };
         for quad in answer.quads {
             let &[x0, y0, x1, y1, x2, y2, x3, y3] = quad.inner().as_slice() else { continue };
-            let (x, y) = ((x0 + x1 + x2 + x3) / 4.0, (y0 + y1 + y2 + y3) / 4.0);
+            let middle = ((x0 + x1 + x2 + x3) / 4.0, (y0 + y1 + y2 + y3) / 4.0);
             let area = ((x1 - x0) * (y2 - y1) - (y1 - y0) * (x2 - x1)).abs();
-            if area >= 1.0 && self.reaches(node, x, y).await? {
-                return Ok(Some((x, y)));
+            if area < 1.0 {
+                continue;
+            }
+            if let Some(found) = self.found_at(session, middle).await?
+                && self.hits(node, found).await?
+                && let Some(point) = self.surface(session, middle).await?
+            {
+                return Ok(Some(point));
             }
         }
         Ok(None)
-    }
-
-    async fn reaches(&self, node: &Node, x: f64, y: f64) -> Result<bool, BrowserError> {
-        // Boxes are told relative to what is visible, this question is asked relative to the whole document.
-        let view =
-            self.call("Page.getLayoutMetrics", GetLayoutMetricsParams::default()).await?.css_layout_viewport;
-        #[expect(clippy::cast_possible_truncation, reason = "screen coordinates are small")]
-        let at = GetNodeForLocationParams::builder()
-            .x(x as i64 + view.page_x)
-            .y(y as i64 + view.page_y)
-            .ignore_pointer_events_none(false);
-        let params = at.build().map_err(BrowserError::Protocol)?;
-        match self.call("DOM.getNodeForLocation", params).await {
-            Ok(found) => self.hits(node, found.backend_node_id).await,
-            Err(BrowserError::Gone(text)) => Err(BrowserError::Gone(text)),
-            Err(_) => Ok(false),
-        }
     }
 
     /// Types text into what has the focus, as one input event; any characters.

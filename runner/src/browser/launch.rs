@@ -217,6 +217,7 @@ fn command(config: &BrowserConfig, workspace: &Workspace, proxy: u16) -> Command
     if let Some(uid) = config.uid {
         command.uid(uid).gid(uid);
     }
+    command.arg("about:blank"); // the page we use; made while the debugging socket opens
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

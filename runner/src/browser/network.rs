@@ -1,16 +1,14 @@
 //! What the page sent and received: enough to know when it is quiet and how a submit was answered.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chromiumoxide::Page;
 use chromiumoxide::cdp::browser_protocol::network::{
     EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived, ResourceType,
 };
-use chromiumoxide::error::CdpError;
-use futures::StreamExt;
-use tokio::task::JoinHandle;
+
+use super::wire::Event;
 
 /// A request that takes longer than this (long polling, a stream) does not keep the page from being quiet.
 const SLOW: Duration = Duration::from_secs(4);
@@ -74,63 +72,55 @@ impl Network {
             exchange.done = true;
         }
     }
-}
 
-enum Seen {
-    Sent(Arc<EventRequestWillBeSent>),
-    Answered(Arc<EventResponseReceived>),
-    Ended(String),
-}
-
-/// Follows the page's requests until it is gone.
-///
-/// # Errors
-/// When the page is already gone.
-pub async fn watch(page: &Page, network: Arc<Network>) -> Result<JoinHandle<()>, CdpError> {
-    let sent = page.event_listener::<EventRequestWillBeSent>().await?.map(Seen::Sent);
-    let answered = page.event_listener::<EventResponseReceived>().await?.map(Seen::Answered);
-    let finished = page.event_listener::<EventLoadingFinished>().await?;
-    let failed = page.event_listener::<EventLoadingFailed>().await?;
-    let ended = futures::stream::select(
-        finished.map(|event| Seen::Ended(event.request_id.inner().clone())),
-        failed.map(|event| Seen::Ended(event.request_id.inner().clone())),
-    );
-    let mut all = futures::stream::select(futures::stream::select(sent, answered), ended);
-    Ok(tokio::spawn(async move {
-        while let Some(seen) = all.next().await {
-            note(&network, seen);
-        }
-    }))
-}
-
-fn note(network: &Network, seen: Seen) {
-    match seen {
-        Seen::Sent(event) => {
-            let mut requests = network.lock();
-            let id = event.request_id.inner().clone();
-            // A redirect repeats the id: what was sent first, and how, is what counts as the write.
-            if let (Some(answer), Some(first)) = (&event.redirect_response, requests.get(&id)) {
-                let mut first = first.clone();
-                (first.status, first.done) = (u16::try_from(answer.status).ok(), true);
-                let hop = format!("{id}/{}", requests.len());
-                requests.insert(hop, first);
+    /// Notes what one event says about a request; ids are unique across the processes of a browser.
+    pub(super) fn see(&self, event: &Event) {
+        match event.method.as_ref() {
+            EventRequestWillBeSent::IDENTIFIER => {
+                if let Some(sent) = event.read::<EventRequestWillBeSent>() {
+                    self.sent(&sent);
+                }
             }
-            let exchange = Exchange {
-                method: event.request.method.clone(),
-                url: event.request.url.clone(),
-                document: event.r#type == Some(ResourceType::Document),
-                frame: event.frame_id.as_ref().map(|frame| frame.inner().clone()),
-                status: None,
-                sent: Instant::now(),
-                done: false,
-            };
-            requests.insert(id, exchange);
-        }
-        Seen::Answered(event) => {
-            if let Some(exchange) = network.lock().get_mut(event.request_id.inner()) {
-                exchange.status = u16::try_from(event.response.status).ok();
+            EventResponseReceived::IDENTIFIER => {
+                if let Some(answered) = event.read::<EventResponseReceived>()
+                    && let Some(exchange) = self.lock().get_mut(answered.request_id.inner())
+                {
+                    exchange.status = u16::try_from(answered.response.status).ok();
+                }
             }
+            EventLoadingFinished::IDENTIFIER => {
+                if let Some(ended) = event.read::<EventLoadingFinished>() {
+                    self.end(ended.request_id.inner());
+                }
+            }
+            EventLoadingFailed::IDENTIFIER => {
+                if let Some(ended) = event.read::<EventLoadingFailed>() {
+                    self.end(ended.request_id.inner());
+                }
+            }
+            _ => {}
         }
-        Seen::Ended(id) => network.end(&id),
+    }
+
+    fn sent(&self, event: &EventRequestWillBeSent) {
+        let mut requests = self.lock();
+        let id = event.request_id.inner().clone();
+        // A redirect repeats the id: what was sent first, and how, is what counts as the write.
+        if let (Some(answer), Some(first)) = (&event.redirect_response, requests.get(&id)) {
+            let mut first = first.clone();
+            (first.status, first.done) = (u16::try_from(answer.status).ok(), true);
+            let hop = format!("{id}/{}", requests.len());
+            requests.insert(hop, first);
+        }
+        let exchange = Exchange {
+            method: event.request.method.clone(),
+            url: event.request.url.clone(),
+            document: event.r#type == Some(ResourceType::Document),
+            frame: event.frame_id.as_ref().map(|frame| frame.inner().clone()),
+            status: None,
+            sent: Instant::now(),
+            done: false,
+        };
+        requests.insert(id, exchange);
     }
 }

@@ -1,75 +1,69 @@
-//! One connection to one page: every call has a deadline, and a lost browser ends every wait.
+//! One page of a browser: every call has a deadline, and a lost browser ends every wait.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chromiumoxide::cdp::browser_protocol::dom::BackendNodeId;
-use chromiumoxide::cdp::browser_protocol::fetch::EventRequestPaused;
-use chromiumoxide::cdp::browser_protocol::inspector::{self, EventTargetCrashed};
+use chromiumoxide::Command;
+use chromiumoxide::cdp::browser_protocol::dom::{BackendNodeId, SetFileInputFilesParams};
 use chromiumoxide::cdp::browser_protocol::page::{
     EventFileChooserOpened, SetInterceptFileChooserDialogParams,
 };
-use chromiumoxide::cdp::browser_protocol::{dom, target};
-use chromiumoxide::error::CdpError;
-use chromiumoxide::handler::HandlerConfig;
-use chromiumoxide::listeners::EventStream;
-use chromiumoxide::{Browser, Command, Page};
-use futures::StreamExt;
+use chromiumoxide::cdp::browser_protocol::target::{
+    self, AttachToTargetParams, EventTargetCreated, SessionId, SetDiscoverTargetsParams, TargetId,
+};
 use tokio::task::JoinHandle;
 
-use super::launch::Killer;
-use super::network::{self, Network};
-use super::{BrowserConfig, BrowserError, Process, Workspace};
-use crate::egress::{Egress, Gate, Policy};
+use super::frames::{Frames, Watch, attend};
+use super::network::Network;
+use super::wire::{Events, Wire};
+use super::{BrowserConfig, BrowserError, Process, Workspace, World};
+use crate::egress::{Egress, Gate};
 
 /// How long one call may take; the slowest, a tall screenshot, needs about two seconds.
 const CALL: Duration = Duration::from_secs(15);
+/// How long a click may take to ask for a file.
+const CHOOSER: Duration = Duration::from_secs(2);
 
 /// A browser with one page under our control.
 #[derive(Debug)]
 pub struct Session {
-    page: Page,
+    wire: Wire,
+    page: SessionId,
+    target: TargetId,
+    frames: Arc<Frames>,
     network: Arc<Network>,
     tasks: Vec<JoinHandle<()>>,
     process: Process,
     egress: Egress,
-    browser: Browser,
 }
 
 impl Session {
-    /// Starts a browser that opens only what `policy` allows, and in it an empty page.
+    /// Starts a browser with an empty page. It opens nothing until its [`Gate`] is given a policy.
     ///
     /// # Errors
     /// When Chromium does not start or does not answer.
-    pub async fn open(
-        config: &BrowserConfig,
-        workspace: &Workspace,
-        policy: Policy,
-    ) -> Result<Self, BrowserError> {
-        let gate = Gate::new(policy, config.outside.clone());
+    pub async fn start(config: &BrowserConfig, workspace: &Workspace) -> Result<Self, BrowserError> {
+        let gate = Gate::closed(config.outside.clone());
         let egress = Egress::open(gate).await.map_err(|error| BrowserError::Launch(error.to_string()))?;
         let process = Process::launch(config, workspace, egress.port()).await?;
-        let settings = HandlerConfig {
-            ignore_https_errors: false,
-            viewport: None,
-            request_timeout: CALL,
-            ..HandlerConfig::default()
+        // The carrier ends with the socket, which ends with the process, which ends here when starting fails.
+        let (wire, carrier) = Wire::open(process.ws_url()).await?;
+        let target = first_page(&wire).await?;
+        let params = AttachToTargetParams { target_id: target.clone(), flatten: Some(true) };
+        let page = wire.call(None, "Target.attachToTarget", params, CALL).await?.session_id;
+        let (frames, network) = (Arc::<Frames>::default(), Arc::<Network>::default());
+        let watch = Watch {
+            wire: wire.clone(),
+            network: Arc::clone(&network),
+            frames: Arc::clone(&frames),
+            killer: process.killer(),
         };
-        let connect = Browser::connect_with_config(process.ws_url(), settings);
-        let (browser, mut handler) = deadline("connect", connect).await?;
-        let pump = tokio::spawn(async move {
-            // An error here means the socket is gone. Going on would leave every later call without an answer.
-            while let Some(Ok(())) = handler.next().await {}
-        });
-        // The pump ends with the socket, which ends with the process, which ends here when opening fails.
-        let page = deadline("new page", browser.new_page("about:blank")).await?;
-        let network = Arc::new(Network::default());
-        let watch = network::watch(&page, Arc::clone(&network)).await.map_err(|error| sort(&error))?;
-        let guard = end_with_the_page(&page, process.killer()).await.map_err(|error| sort(&error))?;
-        let tasks = vec![pump, watch, guard];
-        let session = Self { page, network, tasks, process, egress, browser };
-        session.call("DOM.enable", dom::EnableParams::default()).await?;
-        session.call("Inspector.enable", inspector::EnableParams::default()).await?;
+        let watch = tokio::spawn(watch.run(wire.events()));
+        let inner = attend(&wire, &page);
+        let session =
+            Self { wire, page, target, frames, network, tasks: vec![carrier, watch], process, egress };
+        session.call("Target.setAutoAttach", inner).await?;
         Ok(session)
     }
 
@@ -82,43 +76,87 @@ impl Session {
         name: &'static str,
         command: C,
     ) -> Result<C::Response, BrowserError> {
+        self.call_in(&self.page, name, command).await
+    }
+
+    /// Like [`Session::call`], to the process of one frame.
+    pub(super) async fn call_in<C: Command>(
+        &self,
+        session: &SessionId,
+        name: &'static str,
+        command: C,
+    ) -> Result<C::Response, BrowserError> {
+        self.answer(self.wire.call(Some(session), name, command, CALL)).await
+    }
+
+    /// Like [`Session::call`], with a limit of its own.
+    pub(super) async fn call_within<C: Command>(
+        &self,
+        limit: Duration,
+        name: &'static str,
+        command: C,
+    ) -> Result<C::Response, BrowserError> {
+        self.answer(self.wire.call(Some(&self.page), name, command, limit)).await
+    }
+
+    /// Like [`Session::call`], to the browser itself.
+    pub(super) async fn call_browser<C: Command>(
+        &self,
+        name: &'static str,
+        command: C,
+    ) -> Result<C::Response, BrowserError> {
+        self.answer(self.wire.call(None, name, command, CALL)).await
+    }
+
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<T, BrowserError>>,
+    ) -> Result<T, BrowserError> {
         tokio::select! {
             biased;
-            answer = deadline(name, self.page.execute(command)) => answer.map(|answer| answer.result),
+            answer = call => answer,
             () = self.process.gone() => Err(BrowserError::Gone("the process ended".into())),
         }
     }
 
-    /// Catches the next file dialog instead of showing it.
+    /// Hands a file to an input of a frame.
     ///
     /// # Errors
-    /// When the browser does not answer.
-    pub async fn chooser(&self) -> Result<Chooser, BrowserError> {
-        let opened = deadline("file dialog", self.page.event_listener::<EventFileChooserOpened>()).await?;
-        let params = SetInterceptFileChooserDialogParams::builder().enabled(true);
-        self.call("Page.setInterceptFileChooserDialog", params.build().map_err(BrowserError::Protocol)?)
-            .await?;
-        Ok(Chooser(opened))
-    }
-
-    /// The page's requests that wait for leave.
-    pub(super) async fn paused(&self) -> Result<EventStream<EventRequestPaused>, BrowserError> {
-        deadline("paused requests", self.page.event_listener::<EventRequestPaused>()).await
-    }
-
-    /// The page itself.
-    pub(super) fn page(&self) -> &Page {
-        &self.page
-    }
-
-    /// Lets file dialogs be shown again.
-    ///
-    /// # Errors
-    /// When the browser does not answer.
-    pub async fn end_chooser(&self) -> Result<(), BrowserError> {
-        let params = SetInterceptFileChooserDialogParams::builder().enabled(false);
+    /// When the browser does not answer or the input is gone.
+    pub async fn hand_file(
+        &self,
+        world: &World,
+        input: BackendNodeId,
+        path: &Path,
+    ) -> Result<(), BrowserError> {
+        let params =
+            SetFileInputFilesParams::builder().file(path.display().to_string()).backend_node_id(input);
         let params = params.build().map_err(BrowserError::Protocol)?;
-        self.call("Page.setInterceptFileChooserDialog", params).await.map(|_| ())
+        self.call_in(&world.session, "DOM.setFileInputFiles", params).await.map(|_| ())
+    }
+
+    /// Catches the next file dialog of a frame instead of showing it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn chooser(&self, world: &World) -> Result<Chooser, BrowserError> {
+        let chooser = Chooser { events: self.wire.events(), session: world.session.clone() };
+        self.intercept_choosers(world, true).await?;
+        Ok(chooser)
+    }
+
+    /// Lets file dialogs of a frame be shown again.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn end_chooser(&self, world: &World) -> Result<(), BrowserError> {
+        self.intercept_choosers(world, false).await
+    }
+
+    async fn intercept_choosers(&self, world: &World, on: bool) -> Result<(), BrowserError> {
+        let params = SetInterceptFileChooserDialogParams::builder().enabled(on);
+        let params = params.build().map_err(BrowserError::Protocol)?;
+        self.call_in(&world.session, "Page.setInterceptFileChooserDialog", params).await.map(|_| ())
     }
 
     /// The addresses of pages that this one opened beside itself; they are closed.
@@ -126,15 +164,15 @@ impl Session {
     /// # Errors
     /// When the browser does not answer.
     pub async fn popups(&self) -> Result<Vec<String>, BrowserError> {
-        let all = self.browser.execute(target::GetTargetsParams::default());
-        let targets = deadline("targets", all).await?.result.target_infos;
+        let all = target::GetTargetsParams::default();
+        let targets = self.call_browser("Target.getTargets", all).await?.target_infos;
         let mut found = Vec::new();
         for info in targets {
             // One without an address has not begun to load yet.
             let loads = !info.url.is_empty() && info.url != "about:blank";
             if info.r#type == "page" && info.opener_id.as_ref() == Some(self.target_id()) && loads {
-                let close = self.browser.execute(target::CloseTargetParams::new(info.target_id));
-                deadline("closing a page", close).await?;
+                let close = target::CloseTargetParams::new(info.target_id);
+                self.call_browser("Target.closeTarget", close).await?;
                 found.push(info.url);
             }
         }
@@ -152,13 +190,26 @@ impl Session {
     }
 
     /// The page's id in the browser.
-    pub fn target_id(&self) -> &target::TargetId {
-        self.page.target_id()
+    pub fn target_id(&self) -> &TargetId {
+        &self.target
     }
 
     /// The id of the browser's process group, while it runs.
     pub fn process_group(&self) -> Option<i32> {
         self.process.group()
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The session of the page itself.
+    pub(super) fn page(&self) -> &SessionId {
+        &self.page
+    }
+
+    pub(super) fn frames(&self) -> &Frames {
+        &self.frames
     }
 
     /// Kills the browser and waits until nothing of it is left.
@@ -169,13 +220,24 @@ impl Session {
 }
 
 /// A file dialog that is awaited.
-pub struct Chooser(EventStream<EventFileChooserOpened>);
+pub struct Chooser {
+    events: Events,
+    session: SessionId,
+}
 
 impl Chooser {
     /// The input that asked for a file, if one does within two seconds.
     pub async fn input(mut self) -> Option<BackendNodeId> {
-        let opened = tokio::time::timeout(Duration::from_secs(2), self.0.next()).await.ok()??;
-        opened.backend_node_id
+        let opened = async {
+            loop {
+                let event = self.events.recv().await?;
+                let ours = event.session.as_ref() == Some(&self.session);
+                if ours && event.method == EventFileChooserOpened::IDENTIFIER {
+                    return event.read::<EventFileChooserOpened>()?.backend_node_id;
+                }
+            }
+        };
+        tokio::time::timeout(CHOOSER, opened).await.ok()?
     }
 }
 
@@ -187,48 +249,23 @@ impl Drop for Session {
     }
 }
 
-/// Kills the browser when the page's own process dies: calls to such a page would wait for ever.
-async fn end_with_the_page(page: &Page, killer: Killer) -> Result<JoinHandle<()>, CdpError> {
-    let mut crashes = page.event_listener::<EventTargetCrashed>().await?;
-    Ok(tokio::spawn(async move {
-        if crashes.next().await.is_some() {
-            killer.kill();
+/// The page that Chromium opens at its start.
+async fn first_page(wire: &Wire) -> Result<TargetId, BrowserError> {
+    let mut events = wire.events();
+    wire.call(None, "Target.setDiscoverTargets", SetDiscoverTargetsParams::new(true), CALL).await?;
+    let page = async {
+        loop {
+            let event = events.recv().await?;
+            if event.method != EventTargetCreated::IDENTIFIER {
+                continue;
+            }
+            let created = event.read::<EventTargetCreated>().map(|it| it.target_info);
+            if let Some(page) = created.filter(|it| it.r#type == "page") {
+                return Some(page.target_id);
+            }
         }
-    }))
-}
-
-async fn deadline<T>(
-    name: &'static str,
-    call: impl Future<Output = Result<T, CdpError>>,
-) -> Result<T, BrowserError> {
-    match tokio::time::timeout(CALL, call).await {
-        Ok(answer) => answer.map_err(|error| sort(&error)),
-        Err(_) => Err(BrowserError::Timeout(name)),
-    }
-}
-
-/// Sorts chromiumoxide's errors by what the caller can do.
-fn sort(error: &CdpError) -> BrowserError {
-    let text = error.to_string();
-    let stale = [
-        "Could not find node",
-        "No node with given id",
-        "Cannot find context",
-        "does not belong to the document",
-        "Could not find object",
-        "Node is detached",
-        "No node found",
-        "No frame for given id",
-        "No frame with given id",
-        "Frame with the given id",
-    ];
-    match error {
-        CdpError::Timeout => BrowserError::Timeout("answer"),
-        CdpError::Ws(_) | CdpError::NoResponse | CdpError::ChannelSendError(_) | CdpError::Io(_) => {
-            BrowserError::Gone(text)
-        }
-        _ if text.contains("canceled") || text.contains("Target closed") => BrowserError::Gone(text),
-        _ if stale.iter().any(|part| text.contains(part)) => BrowserError::Stale(text),
-        _ => BrowserError::Protocol(text),
-    }
+    };
+    let found = tokio::time::timeout(CALL, page).await.map_err(|_| BrowserError::Timeout("first page"))?;
+    wire.tell(None, SetDiscoverTargetsParams::new(false));
+    found.ok_or_else(|| BrowserError::Gone("the browser ended before its first page".into()))
 }

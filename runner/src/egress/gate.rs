@@ -1,7 +1,7 @@
 //! The decision: may this job open this host and port?
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::net::TcpStream;
 use url::Url;
@@ -47,10 +47,10 @@ fn tidy(host: &str) -> String {
     host.strip_prefix("*.").map_or(host.clone(), str::to_owned)
 }
 
-/// Opens what the policy allows and remembers what it refused.
-#[derive(Debug, Default)]
+/// Opens what the policy allows and remembers what it refused. Without a policy it opens nothing.
+#[derive(Debug)]
 pub struct Gate {
-    policy: Policy,
+    policy: OnceLock<Policy>,
     outside: Outside,
     refusals: Mutex<VecDeque<(String, u16, Refused)>>,
 }
@@ -58,7 +58,21 @@ pub struct Gate {
 impl Gate {
     /// A gate with this policy to this network.
     pub fn new(policy: Policy, outside: Outside) -> Self {
-        Self { policy, outside, refusals: Mutex::default() }
+        let gate = Self::closed(outside);
+        gate.allow(policy);
+        gate
+    }
+
+    /// A gate to this network that opens nothing yet.
+    pub fn closed(outside: Outside) -> Self {
+        Self { policy: OnceLock::new(), outside, refusals: Mutex::default() }
+    }
+
+    /// Opens what `policy` allows from now on; the first policy stays.
+    pub fn allow(&self, policy: Policy) {
+        if self.policy.set(policy).is_err() {
+            tracing::error!("a second policy for one browser was ignored");
+        }
     }
 
     /// A connection to a host, or why there is none.
@@ -79,14 +93,15 @@ impl Gate {
     }
 
     async fn try_open(&self, host: &str, port: u16) -> Result<TcpStream, Refused> {
-        let web = matches!(port, 80 | 443) || self.policy.ports.contains(&port);
-        if !web && self.policy.reach == Reach::Public {
+        let policy = self.policy.get().ok_or(Refused::NotAllowed)?;
+        let web = matches!(port, 80 | 443) || policy.ports.contains(&port);
+        if !web && policy.reach == Reach::Public {
             return Err(Refused::Port(port));
         }
-        if !self.policy.allows(host) {
+        if !policy.allows(host) {
             return Err(Refused::NotAllowed);
         }
-        let addresses = net::resolve(host, port, self.policy.reach, &self.outside).await?;
+        let addresses = net::resolve(host, port, policy.reach, &self.outside).await?;
         self.outside.dial(&addresses).await.map_err(|_| Refused::Unreachable)
     }
 
@@ -109,6 +124,16 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_gate_without_a_policy_opens_nothing() {
+        let gate = Gate::closed(Outside::default());
+        assert_eq!(gate.open("127.0.0.1", 80).await.err(), Some(Refused::NotAllowed));
+        gate.allow(Policy::default());
+        assert_eq!(gate.open("127.0.0.1", 80).await.err(), Some(Refused::NotPublic));
+        gate.allow(Policy { reach: Reach::Anything, ..Policy::default() });
+        assert_eq!(gate.open("127.0.0.1", 80).await.err(), Some(Refused::NotPublic), "the first one stays");
+    }
 
     #[test]
     fn a_list_of_hosts_covers_what_is_below_them_and_the_job_s_own() {

@@ -154,7 +154,7 @@ pub struct Field {
     pub error: String,
     /// Our script's index of its control.
     pub node: u32,
-    /// The browser's id of its control.
+    /// The id of its control in the frame's process.
     #[serde(skip)]
     pub backend_node_id: Option<i64>,
     /// The frame it is in.
@@ -185,7 +185,13 @@ impl Field {
 
     /// What tells it from every other field of its page.
     pub fn key(&self) -> String {
-        self.backend_node_id.map_or_else(|| format!("{:?}", self.signature()), |id| id.to_string())
+        self.node_in_browser()
+            .map_or_else(|| format!("{:?}", self.signature()), |(frame, id)| format!("{frame}/{id}"))
+    }
+
+    /// Its control's frame and id; each process of the browser counts its nodes by itself.
+    pub fn node_in_browser(&self) -> Option<(&str, i64)> {
+        Some((self.world.as_ref()?.frame.as_ref(), self.backend_node_id?))
     }
 
     /// What stays the same when the page is drawn anew: used to find the field again.

@@ -132,10 +132,8 @@ impl Form {
 
     /// The field of this reading that is `wanted` of an earlier one.
     pub fn find(&self, wanted: &Field) -> Option<&Field> {
-        let same_node = |field: &&Field| {
-            field.backend_node_id.is_some() && field.backend_node_id == wanted.backend_node_id
-        };
-        self.fields.iter().find(same_node).or_else(|| {
+        let node = wanted.node_in_browser();
+        self.fields.iter().find(|field| node.is_some() && field.node_in_browser() == node).or_else(|| {
             let mut alike = self.fields.iter().filter(|field| field.signature() == wanted.signature());
             alike.next().filter(|_| alike.next().is_none())
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::money::MicroUsd;
 use runner::artifacts::Artifacts;
-use runner::browser::BrowserConfig;
+use runner::browser::{Ahead, BrowserConfig};
 use runner::decide::model::Model;
 use runner::desk::Desk;
 use runner::job::{self, Input, Submit, Tools};
@@ -83,6 +83,7 @@ impl Run {
         };
         let tools = Tools {
             browser: browser(),
+            ahead: Ahead::default(),
             artifacts: Artifacts::Nowhere,
             resumes: ResumeAccess { any_file: true, reach: Reach::Anything, ..ResumeAccess::default() },
             reach: Reach::Anything,
@@ -138,8 +139,7 @@ impl Run {
             }
             (events, said)
         });
-        let (outcome, record) =
-            Box::pin(job::run_at(self.desk, self.input, self.tools, notes, self.stop)).await;
+        let (outcome, record) = Box::pin(job::run(self.input, self.tools, self.desk, notes, self.stop)).await;
         let (events, said) = listening.await.expect("the listener");
         Ran { outcome, record, permits_asked: asked.load(Ordering::SeqCst), events, said }
     }

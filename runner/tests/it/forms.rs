@@ -3,8 +3,8 @@
 use runner::act::State;
 use runner::decide::Source;
 
+use crate::apart::apart;
 use crate::candidate::Run;
-use crate::process::with_arguments;
 use crate::site::Site;
 
 #[tokio::test]
@@ -123,13 +123,22 @@ async fn a_form_in_a_frame_that_is_kept_apart_in_any_way_is_filled() {
 }
 
 #[tokio::test]
-async fn a_form_in_a_process_that_cannot_be_reached_is_a_failure_and_no_success() {
-    let (site, folder) = (Site::start().await, tempfile::tempdir().expect("a folder"));
-    let mut run = Run::on(site.url("frames.html?kind=plain"));
-    // As a browser would be whose owner forces every site into a process of its own.
-    run.tools.browser = with_arguments(run.tools.browser, folder.path(), "--site-per-process");
-    let ran = run.go().await;
-    assert_eq!((ran.outcome.code, site.sent().len()), (Some("element_not_found"), 0), "{:?}", ran.outcome);
+async fn a_form_in_a_frame_with_a_process_of_its_own_is_filled() {
+    for kind in ["plain", "shadow", "nested", "sandbox", "agent-cluster"] {
+        let (site, folder) = (Site::start().await, tempfile::tempdir().expect("a folder"));
+        let mut run = Run::on(site.url(&format!("frames.html?kind={kind}")));
+        run.tools.browser = apart(run.tools.browser, folder.path());
+        let ran = run.go().await;
+        assert!(ran.outcome.submitted(), "{kind}: {:?}", ran.outcome);
+        assert_eq!(site.only().one("country"), Some("United States"), "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn dialogs_of_a_page_do_not_hold_it_up() {
+    let site = Site::start().await;
+    Run::on(site.url("dialogs.html")).go().await.arrived();
+    assert_eq!(site.only().one("said"), Some("null true"), "words are given to none, leave to what is sent");
 }
 
 #[tokio::test]

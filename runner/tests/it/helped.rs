@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use domain::attempt::EndClass;
-use runner::desk::{Desk, Help, Request};
-use tokio::sync::mpsc;
+use domain::id::AttemptId;
+use runner::desk::{self, Desk, Help, Request};
+use store::runner::Attempt;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::candidate::Run;
 use crate::site::Site;
@@ -83,4 +85,21 @@ async fn a_job_nobody_helps_ends_as_one_that_needs_a_person() {
     let ran = run.go().await;
     assert_eq!((ran.outcome.class, ran.outcome.code), (EndClass::NeedsHuman, Some("2fa_required")));
     assert_eq!(site.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn a_job_that_stops_while_it_waits_for_a_person_is_let_go_of_at_once() {
+    // A database that is away: the pause is asked for again and again, for five seconds at least.
+    let url = "postgres://gh_runner@127.0.0.1:1/none".into();
+    let attempt = Attempt::new(&url, AttemptId::new(), "token".into()).expect("an address");
+    let (requests, inbox) = mpsc::channel(1);
+    let serving = tokio::spawn(async move { desk::serve(&attempt, inbox).await });
+    let (answer, waiting) = oneshot::channel();
+    requests.send(Request::Help(serde_json::json!({"type": "2fa"}), answer)).await.expect("a desk");
+    drop(requests.reserve().await.expect("the request was taken up"));
+    drop((waiting, requests)); // the job is over
+    tokio::time::timeout(Duration::from_secs(2), serving)
+        .await
+        .expect("nothing is waited for")
+        .expect("it ended");
 }

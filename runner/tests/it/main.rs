@@ -1,5 +1,6 @@
 //! The agent in a real Chromium against pages of our own, judged by what their server received.
 
+mod apart;
 mod blocked;
 mod candidate;
 mod command;

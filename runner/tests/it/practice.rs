@@ -3,6 +3,7 @@
 use serde_json::Value;
 use site::{Handle, judge, practice_candidate, sample_resume};
 
+use crate::apart::apart;
 use crate::candidate::{Ran, Run};
 
 pub async fn serve() -> Handle {
@@ -21,7 +22,21 @@ pub fn run(site: &Handle, page: &str) -> Run {
 /// Fills a page and expects every field of its oracle.
 async fn fill(page: &str) -> Ran {
     let site = serve().await;
-    let ran = run(&site, page).go().await;
+    let run = run(&site, page);
+    expect_all(page, run, &site).await
+}
+
+/// The same page in a frame of another site, as a company shows its system's form, with a process for each site.
+async fn fill_apart(page: &str) {
+    let (site, folder) = (serve().await, tempfile::tempdir().expect("a folder"));
+    let address = if page == "icims" { page.to_owned() } else { format!("framed?page={page}") };
+    let mut run = run(&site, &address);
+    run.tools.browser = apart(run.tools.browser, folder.path());
+    expect_all(page, run, &site).await;
+}
+
+async fn expect_all(page: &str, run: Run, site: &Handle) -> Ran {
+    let ran = run.go().await;
     let deliveries = site.deliveries();
     let fields = deliveries.last().map(|delivery| delivery.fields.clone()).unwrap_or_default();
     let judgement = judge(page, &fields);
@@ -48,12 +63,14 @@ async fn fill(page: &str) -> Ran {
 }
 
 macro_rules! complete {
-    ($($name:ident: $page:literal),* $(,)?) => {$(
+    ($($name:ident: $page:literal $(in $way:ident)?),* $(,)?) => {$(
         #[tokio::test]
         async fn $name() {
-            fill($page).await;
+            complete!(@ $page $($way)?);
         }
     )*};
+    (@ $page:literal) => { fill($page).await };
+    (@ $page:literal frame) => { fill_apart($page).await };
 }
 
 complete! {
@@ -72,4 +89,9 @@ complete! {
     collapsed_sections_are_opened: "collapsed",
     a_form_in_a_new_tab_is_found: "newtab",
     questions_that_answers_reveal_are_answered: "cascade",
+    icims_is_complete_in_a_process_of_its_own: "icims" in frame,
+    greenhouse_is_complete_in_a_process_of_its_own: "greenhouse" in frame,
+    smartrecruiters_is_complete_in_a_process_of_its_own: "smartrecruiters" in frame,
+    dates_are_right_in_a_process_of_their_own: "dates" in frame,
+    a_file_is_uploaded_in_a_process_of_its_own: "uploads" in frame,
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use domain::attempt::EndClass;
 use runner::browser::{BrowserConfig, Session, Workspace};
-use runner::egress::Policy;
 
 use crate::candidate::{Run, browser, file};
 use crate::site::Site;
@@ -38,7 +37,7 @@ async fn a_closed_browser_leaves_no_process_and_no_folder() {
     let config = browser();
     let workspace = Workspace::new(config.uid).expect("a folder");
     let path = workspace.path().to_owned();
-    let session = Session::open(&config, &workspace, Policy::default()).await.expect("a browser");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
     let group = session.process_group().expect("it runs");
     assert!(members(group) > 1);
     session.close().await;
@@ -51,7 +50,7 @@ async fn a_closed_browser_leaves_no_process_and_no_folder() {
 async fn a_dropped_session_kills_its_browser() {
     let config = browser();
     let workspace = Workspace::new(config.uid).expect("a folder");
-    let session = Session::open(&config, &workspace, Policy::default()).await.expect("a browser");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
     let group = session.process_group().expect("it runs");
     drop(session);
     until("the end of every process", || members(group) == 0).await;
@@ -61,7 +60,7 @@ async fn a_dropped_session_kills_its_browser() {
 async fn chromium_runs_as_someone_else_than_root() {
     let config = browser();
     let workspace = Workspace::new(config.uid).expect("a folder");
-    let session = Session::open(&config, &workspace, Policy::default()).await.expect("a browser");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
     let group = session.process_group().expect("it runs");
     let status = std::fs::read_to_string(format!("/proc/{group}/status")).expect("a status");
     let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).expect("a uid");
@@ -73,7 +72,7 @@ async fn chromium_runs_as_someone_else_than_root() {
 async fn a_browser_that_dies_ends_every_wait_at_once() {
     let config = browser();
     let workspace = Workspace::new(config.uid).expect("a folder");
-    let session = Session::open(&config, &workspace, Policy::default()).await.expect("a browser");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
     let world = session.main_world().await.expect("a page");
     let group = session.process_group().expect("it runs");
     let wait = session.run::<serde_json::Value>(&world, "() => new Promise(() => {})", &[]);
@@ -154,7 +153,7 @@ async fn a_browser_lost_before_sending_is_started_anew() {
 async fn a_page_whose_own_process_dies_is_lost_at_once() {
     let config = browser();
     let workspace = Workspace::new(config.uid).expect("a folder");
-    let session = Session::open(&config, &workspace, Policy::default()).await.expect("a browser");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
     let world = session.main_world().await.expect("a page");
     let renderers = renderers(session.process_group().expect("it runs"));
     assert!(!renderers.is_empty());

@@ -88,3 +88,30 @@ async fn a_resume_comes_from_the_bucket_or_an_address_and_is_checked() {
     let private = ResumeSource::Url(format!("{url}/open.pdf")).fetch(&public).await;
     assert!(matches!(private, Err(ResumeError::Forbidden(_))));
 }
+
+#[tokio::test]
+async fn no_key_of_a_resume_leads_out_of_its_bucket() {
+    let (url, seen) = storage().await;
+    let access = ResumeAccess {
+        supabase: Some((url, "k-1".into())),
+        reach: Reach::Anything,
+        ..ResumeAccess::default()
+    };
+    for key in [
+        "../screenshots/cv.pdf",
+        "u/../../../../auth/v1/admin/users",
+        "%2e%2e/%2E%2E/screenshots/cv.pdf",
+        "..\\screenshots\\cv.pdf",
+        "u/cv.pdf?x=/../..#y",
+        "/u/cv.pdf",
+    ] {
+        ResumeSource::Storage(key.into()).fetch(&access).await.expect("the server answers everything");
+        let (path, ..) = seen.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("it was asked");
+        let below =
+            path.strip_prefix("/storage/v1/object/resumes/").unwrap_or_else(|| panic!("{key}: {path}"));
+        assert!(
+            !below.to_lowercase().split(['/', '\\']).any(|part| part == ".." || part == "%2e%2e"),
+            "{key}: {path}"
+        );
+    }
+}

@@ -44,6 +44,7 @@ pages![
     "attach",
     "polarity",
     "stuck",
+    "framed",
 ];
 
 /// Scripts and styles, by name; `vendor/` holds other people's (see `vendor/LICENSES.txt`).
@@ -79,9 +80,10 @@ pub struct Judgement {
     pub missing: Vec<String>,
 }
 
-/// The pages with an oracle: all but a frame's inner page and one that leads nowhere.
+/// The pages with an oracle: all but a frame's inner page, one that leads nowhere, and one that frames others.
 pub fn practice_pages() -> Vec<&'static str> {
-    PAGES.iter().map(|(name, _)| *name).filter(|name| !["icims-inner", "stuck"].contains(name)).collect()
+    let own = |name: &&str| !["icims-inner", "stuck", "framed"].contains(name);
+    PAGES.iter().map(|(name, _)| *name).filter(own).collect()
 }
 
 /// The candidate of the oracle: `{user_data, qa_overrides}`.

@@ -34,7 +34,6 @@ gh.page = () => ({
 gh.stated = () => [...document.querySelectorAll('script[type="application/ld+json"]')].slice(0, 20).flatMap((el) => {
   try { const stated = el.textContent.length < 50000 ? JSON.parse(el.textContent) : null; return stated && typeof stated === 'object' ? (Array.isArray(stated) ? stated : [stated]) : []; } catch { return []; }
 });
-gh.pulse = () => ({ ready: document.readyState !== 'loading', url: location.href, size: document.getElementsByTagName('*').length, text: document.body ? document.body.textContent.length : 0 });
 
 // Does a click that lands on `found` reach control `i`?
 gh.hits = (i, found) => {
