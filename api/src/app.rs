@@ -144,6 +144,7 @@ fn described(app: &Arc<App>) -> OpenApiRouter<Arc<App>> {
         .routes(routes!(at::monitoring::get_metrics_json))
         .routes(routes!(at::monitoring::list_alerts))
         .routes(routes!(at::monitoring::list_workers))
+        .routes(routes!(at::list_scaling::list_scaling))
         .routes(routes!(at::monitoring::get_dashboard))
         .layer(from_fn_with_state(app.clone(), auth::require_caller));
     let open = OpenApiRouter::with_openapi(ApiDoc::openapi())

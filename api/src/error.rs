@@ -24,6 +24,9 @@ struct Refusal {
     headers: HeaderMap,
 }
 
+/// How many wrong fields a sentence names; `details` has them all.
+const NAMED: usize = 5;
+
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -60,7 +63,11 @@ impl ApiError {
         let message = match fields {
             [one] if one.field.is_empty() || one.message.starts_with(&one.field) => one.message.clone(),
             [one] => format!("{}: {}", one.field, one.message),
-            many => format!("{} fields are not valid", many.len()),
+            many => {
+                let named: Vec<&str> = many.iter().map(|fault| fault.field.as_str()).take(NAMED).collect();
+                let more = if many.len() > NAMED { ", …" } else { "" };
+                format!("{} fields are not valid: {}{more}", many.len(), named.join(", "))
+            }
         };
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", message);
         error.0.details = json!(fields);
@@ -84,6 +91,9 @@ impl ApiError {
 
     /// Adds one more such field.
     pub fn and(mut self, name: &str, value: Value) -> Self {
+        if let Value::Object(details) = &mut self.0.details {
+            details.insert(name.to_owned(), value.clone());
+        }
         self.0.extra.insert(name.to_owned(), value);
         self
     }

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// A JSON body that may be left out.
+/// A JSON body that may be left out, or null.
 #[derive(Debug)]
 pub struct OptionalBody<T>(pub T);
 
@@ -35,7 +35,11 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalB
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = bytes(request, state).await?;
-        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+        if matches!(bytes.trim_ascii(), b"" | b"null") {
+            Ok(Self(T::default()))
+        } else {
+            parse(&bytes).map(Self)
+        }
     }
 }
 

@@ -33,10 +33,21 @@ impl FieldError {
             // serde's path already ends with the unknown key.
             let parent = path.strip_suffix(quoted).map_or(path, |parent| parent.trim_end_matches('.'));
             Self::new(join(prefix, &join(parent, quoted)), message, "unrecognized_keys")
+        } else if message.starts_with("duplicate field") {
+            Self::new(join(prefix, &join(path, quoted)), "is there twice", "custom")
         } else {
-            let is_text =
-                message.starts_with("UUID") || message.starts_with("input") || message.contains("premature");
-            Self::new(join(prefix, path), message, if is_text { "invalid_string" } else { "invalid_type" })
+            // What the readers of ids and of times say of a text.
+            let (message, code) = match message {
+                _ if message.starts_with("UUID") => ("must be a UUID", "invalid_string"),
+                _ if ["input", "premature", "trailing input"]
+                    .iter()
+                    .any(|said| message.starts_with(said)) =>
+                {
+                    ("must be a time, as in 2026-11-26T10:00:00Z", "invalid_string")
+                }
+                other => (other, "invalid_type"),
+            };
+            Self::new(join(prefix, path), message, code)
         }
     }
 

@@ -14,7 +14,7 @@ const FRESH: Duration = Duration::from_secs(10);
 const BOUNDS: [u64; 10] = [5, 10, 25, 50, 100, 250, 500, 1000, 2000, 5000];
 
 /// Name, kind and meaning of each family, in the order of their names.
-const FAMILIES: [(&str, &str, &str); 26] = [
+const FAMILIES: [(&str, &str, &str); 27] = [
     ("gh_attempts_live", "gauge", "Attempts that have a machine or are about to"),
     ("gh_breaker_open", "gauge", "Whether no machine can be started, by cause"),
     ("gh_budget_used_ratio", "gauge", "Spent and reserved over the limit, of the fullest budget of a scope"),
@@ -25,6 +25,11 @@ const FAMILIES: [(&str, &str, &str); 26] = [
     ("gh_cost_usd_today", "gauge", "What was spent since midnight, UTC, in dollars"),
     ("gh_cost_usd_total", "counter", "What was spent, in dollars"),
     ("gh_cost_usd_usual_day", "gauge", "The median of the last seven days, in dollars"),
+    (
+        "gh_fenced_writes_total",
+        "counter",
+        "Calls of runners that were refused: the attempt was over, or not theirs",
+    ),
     ("gh_heartbeat_age_seconds", "gauge", "The oldest last heartbeat of a running job"),
     ("gh_job_llm_cost_cents_max", "gauge", "What the dearest job of the last hour spent on models"),
     ("gh_job_queue_seconds", "gauge", "From due to claimed, of jobs that started in the last hour"),

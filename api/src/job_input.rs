@@ -8,26 +8,19 @@ use domain::net::Reach;
 use garde::Validate;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use store::jobs::NewJob;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, SchemaType, Type};
 use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::extract;
 use crate::fields::FieldError;
+use crate::visited;
 use crate::web_url;
-
-/// The tiers a job may name. Who may use which is the account's to say.
-const TIERS: [&str; 5] = ["free", "starter", "pro", "premium", "enterprise"];
-/// The platforms with rules of their own.
-pub const PLATFORMS: [&str; 9] =
-    ["linkedin", "greenhouse", "lever", "workday", "icims", "taleo", "smartrecruiters", "amazon", "other"];
-/// The ways to work, as the column's check knows them.
-pub const EXECUTION_MODES: [&str; 8] =
-    ["auto", "ai_only", "cookbook_only", "hybrid", "smart_apply", "agent_apply", "mastra", "mastra_decision"];
-/// How strictly a target worker is meant.
-pub const AFFINITIES: [&str; 3] = ["strict", "preferred", "any"];
+use crate::words::{affinity, execution_mode, platform, tier};
 
 /// A job as a client asks for it.
 ///
@@ -45,7 +38,7 @@ pub struct JobInput {
     #[schema(min_length = 1, max_length = 50, required = true, nullable = false)]
     job_type: Option<String>,
     #[garde(required, custom(web_url::valid))]
-    #[schema(format = "uri", max_length = 2048, required = true, nullable = false)]
+    #[schema(schema_with = web_url::described, required = true)]
     target_url: Option<String>,
     #[garde(required, length(chars, min = 1, max = 1000))]
     #[schema(min_length = 1, max_length = 1000, required = true, nullable = false)]
@@ -65,7 +58,7 @@ pub struct JobInput {
     #[schema(minimum = 30, maximum = 1800)]
     timeout_seconds: Option<i32>,
     #[garde(inner(length(max = 20), inner(inner(length(chars, max = 50)))))]
-    #[schema(max_items = 20)]
+    #[schema(schema_with = described_tags)]
     tags: Option<Vec<Option<String>>>,
     #[garde(inner(length(chars, min = 1, max = 255)))]
     #[schema(min_length = 1, max_length = 255)]
@@ -76,12 +69,14 @@ pub struct JobInput {
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
     target_worker_id: Option<String>,
-    #[garde(custom(one_of(&AFFINITIES)))]
+    #[garde(custom(affinity::rule()))]
+    #[schema(schema_with = affinity::described)]
     worker_affinity: Option<String>,
-    #[garde(custom(one_of(&EXECUTION_MODES)))]
+    #[garde(custom(execution_mode::rule()))]
+    #[schema(schema_with = execution_mode::described)]
     execution_mode: Option<String>,
     #[garde(custom(web_url::valid))]
-    #[schema(format = "uri", max_length = 2048)]
+    #[schema(schema_with = web_url::described_or_null)]
     callback_url: Option<String>,
     #[garde(inner(length(chars, max = 255)))]
     #[schema(max_length = 255)]
@@ -105,11 +100,11 @@ pub struct Defaults {
     #[schema(minimum = 30, maximum = 1800)]
     timeout_seconds: Option<i32>,
     #[garde(inner(length(max = 20), inner(inner(length(chars, max = 50)))))]
-    #[schema(max_items = 20)]
+    #[schema(schema_with = described_tags)]
     tags: Option<Vec<Option<String>>>,
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
-    metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    metadata: Option<serde_json::Map<String, Value>>,
 }
 
 /// The part of `input_data` that has rules.
@@ -123,9 +118,11 @@ struct KnownInput {
     _resume_id: Option<Uuid>,
     #[garde(dive)]
     user_data: Option<UserData>,
-    #[garde(custom(one_of(&TIERS)))]
+    #[garde(custom(tier::rule()))]
+    #[schema(schema_with = tier::described)]
     tier: Option<String>,
-    #[garde(custom(one_of(&PLATFORMS)))]
+    #[garde(custom(platform::rule()))]
+    #[schema(schema_with = platform::described)]
     platform: Option<String>,
     #[garde(skip)]
     #[serde(rename = "qa_overrides")]
@@ -147,8 +144,8 @@ struct UserData {
     #[garde(inner(length(chars, max = 30)))]
     #[schema(max_length = 30)]
     phone: Option<String>,
-    #[garde(inner(length(chars, max = 500)), custom(url_or_empty))]
-    #[schema(max_length = 500)]
+    #[garde(custom(web_url::profile_link))]
+    #[schema(schema_with = web_url::described_link)]
     linkedin_url: Option<String>,
 }
 
@@ -163,7 +160,7 @@ struct ResumeRef {
     #[schema(max_length = 500)]
     s3_key: Option<String>,
     #[garde(custom(web_url::valid))]
-    #[schema(format = "uri", max_length = 2048)]
+    #[schema(schema_with = web_url::described_or_null)]
     download_url: Option<String>,
 }
 
@@ -185,12 +182,17 @@ impl JobInput {
         let user_id =
             caller.owner(self.user_id.or(owner), &under("user_id")).map_err(|fault| faults.push(fault)).ok();
         check_object::<KnownInput>(self.input_data.as_deref(), &under("input_data"), &(), &mut faults);
+        visited::check(
+            self.input_data.as_deref(),
+            &visited::IN_INPUT,
+            &under("input_data"),
+            reach,
+            &mut faults,
+        );
         check_object::<ResumeRef>(self.resume_ref.as_deref(), &under("resume_ref"), &reach, &mut faults);
         let metadata =
             merge(self.metadata, defaults, &under("metadata")).map_err(|fault| faults.push(fault)).ok();
-        if let Some(fault) = told_in_metadata(metadata.as_deref(), reach) {
-            faults.push(FieldError::new(under("metadata.callback_url"), fault, "invalid_string"));
-        }
+        visited::check(metadata.as_deref(), &visited::IN_METADATA, &under("metadata"), reach, &mut faults);
         let tags = match (self.tags, &defaults.tags) {
             (Some(tags), Some(_)) if tags.is_empty() => defaults.tags.clone(),
             (None, default) => default.clone(),
@@ -223,22 +225,6 @@ impl JobInput {
             worker_affinity: self.worker_affinity,
             traceparent: None,
         })
-    }
-}
-
-/// What is wrong with the address of the callback, where a client names it in the metadata as the old system had it.
-fn told_in_metadata(metadata: Option<&RawValue>, reach: Reach) -> Option<&'static str> {
-    #[derive(Deserialize)]
-    struct Told {
-        callback_url: Option<serde_json::Value>,
-    }
-    let text = metadata?.get();
-    // Few name one: the rest is not read twice.
-    let told: Told = text.contains("callback").then(|| serde_json::from_str(text).ok())??;
-    match told.callback_url? {
-        serde_json::Value::String(url) if url.is_empty() => None,
-        serde_json::Value::String(url) => web_url::check(&url, reach).err(),
-        _ => Some("must be an http or https URL"),
     }
 }
 
@@ -281,21 +267,9 @@ fn empty_object() -> Box<RawValue> {
     RawValue::from_string("{}".to_owned()).expect("a constant that is JSON")
 }
 
-/// A rule of garde: the text is one of these words.
-pub fn one_of<C>(words: &'static [&'static str]) -> impl FnOnce(&Option<String>, &C) -> garde::Result {
-    move |text, _| match text {
-        Some(text) if !words.contains(&text.as_str()) => {
-            Err(garde::Error::new(format!("must be one of {}", words.join(", "))))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A rule of garde: a URL, or the empty text a form sends for a field left blank.
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
-pub fn url_or_empty(text: &Option<String>, (): &()) -> garde::Result {
-    match text.as_deref() {
-        None | Some("") => Ok(()),
-        Some(text) => web_url::check(text, Reach::Anything).map_err(garde::Error::new),
-    }
+/// Labels, as they are described: a client may leave one out by null.
+fn described_tags() -> Array {
+    let or_null = |kind| [kind, Type::Null].into_iter().collect::<SchemaType>();
+    let tag = ObjectBuilder::new().schema_type(or_null(Type::String)).max_length(Some(50));
+    ArrayBuilder::new().schema_type(or_null(Type::Array)).items(tag).max_items(Some(20)).build()
 }

@@ -1,15 +1,20 @@
 //! The OpenAPI file: what the handlers cannot say themselves, and the answers that many of them share.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::response::Response;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, RefOr, ResponseBuilder};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, Modify, OpenApi, ToSchema};
 
 use crate::fields::FieldError;
+use crate::routes::create_batch::BatchCreated;
+use crate::routes::create_valet_application::ValetCreated;
 
 /// The body of every refusal. Some carry more fields, which `details` repeats.
 #[derive(Serialize, ToSchema)]
@@ -30,7 +35,7 @@ pub struct Refusal {
         description = "Jobs that fill and send forms. A service shows its key in X-GH-Service-Key and acts for any user; \
                        a user shows a Supabase token and sees what is theirs: the rest does not exist for them (404)."
     ),
-    components(schemas(Refusal, FieldError)),
+    components(schemas(Refusal, FieldError, BatchCreated, ValetCreated)),
     tags(
         (name = "jobs", description = "Ask for jobs, watch them, stop them"),
         (name = "valet", description = "The same in VALET's words, and what people answer to jobs that wait"),
@@ -117,9 +122,32 @@ refusals! {
     ForServices: "403" "Only a service may do this"
 }
 
+/// What a path that writes jobs answers when they are written: `T`, and in headers what their user may still ask for.
+pub struct Written<T>(PhantomData<T>);
+
+impl<T: ToSchema> IntoResponses for Written<T> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let body = content(&T::name());
+        let mut response = ResponseBuilder::new().description("Written").content("application/json", body);
+        for (name, what) in [
+            ("Limit", "How many jobs the tightest window takes; absent when nothing limits the user"),
+            ("Remaining", "How many more it takes now"),
+            ("Reset", "When the oldest leaves it, in seconds of the epoch"),
+        ] {
+            let number = SchemaFormat::KnownFormat(KnownFormat::Int64);
+            let schema = ObjectBuilder::new().schema_type(Type::Integer).format(Some(number));
+            let header = HeaderBuilder::new().schema(Some(schema)).description(Some(what)).build();
+            response = response.header(format!("X-RateLimit-{name}"), header);
+        }
+        [("201".to_owned(), response.build().into())].into()
+    }
+}
+
 fn refusal(why: &str) -> RefOr<Response> {
-    let content = ContentBuilder::new()
-        .schema(Some(RefOr::Ref(utoipa::openapi::Ref::from_schema_name("Refusal"))))
-        .build();
-    ResponseBuilder::new().description(why).content("application/json", content).build().into()
+    ResponseBuilder::new().description(why).content("application/json", content("Refusal")).build().into()
+}
+
+/// The body that `components` describes under this name.
+fn content(name: &str) -> Content {
+    ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name(name)))).build()
 }

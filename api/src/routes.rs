@@ -17,6 +17,7 @@ pub mod get_version;
 pub mod list_job_events;
 pub mod list_jobs;
 pub mod list_models;
+pub mod list_scaling;
 pub mod list_user_sessions;
 pub mod monitoring;
 pub mod resume_valet_job;

@@ -18,11 +18,12 @@ use utoipa::ToSchema;
 use crate::caller::Caller;
 use crate::extract;
 use crate::fields::FieldError;
-use crate::job_input::{AFFINITIES, EXECUTION_MODES, PLATFORMS, check_object, one_of, url_or_empty};
+use crate::job_input::check_object;
+use crate::profile::{Profile, flattened};
+use crate::visited::{self, IN_INPUT, IN_METADATA};
 use crate::web_url;
+use crate::words::{affinity, execution_mode, platform, quality};
 
-/// How much to spend for the outcome.
-const QUALITIES: [&str; 3] = ["speed", "balanced", "quality"];
 /// What an application is called in the job row.
 const APPLY: &str = "Apply to the job at the target URL with the given profile, answers and résumé.";
 /// How long a job of VALET's may take when it does not say, in seconds.
@@ -36,15 +37,16 @@ struct Common {
     #[schema(min_length = 1, max_length = 255, required = true, nullable = false)]
     valet_task_id: Option<String>,
     #[garde(skip)]
-    #[schema(value_type = Option<Uuid>)]
+    #[schema(value_type = Uuid)]
     valet_user_id: Option<UserId>,
     #[garde(required, custom(web_url::valid))]
-    #[schema(format = "uri", max_length = 2048, required = true, nullable = false)]
+    #[schema(schema_with = web_url::described, required = true)]
     target_url: Option<String>,
     #[garde(custom(web_url::valid))]
-    #[schema(format = "uri", max_length = 2048)]
+    #[schema(schema_with = web_url::described_or_null)]
     callback_url: Option<String>,
-    #[garde(custom(one_of(&QUALITIES)))]
+    #[garde(custom(quality::rule()))]
+    #[schema(schema_with = quality::described)]
     quality: Option<String>,
     #[garde(inner(range(min = 1, max = 10)))]
     #[schema(minimum = 1, maximum = 10)]
@@ -64,7 +66,8 @@ struct Common {
     #[garde(inner(length(chars, max = 255)))]
     #[schema(max_length = 255)]
     target_worker_id: Option<String>,
-    #[garde(custom(one_of(&AFFINITIES)))]
+    #[garde(custom(affinity::rule()))]
+    #[schema(schema_with = affinity::described)]
     worker_affinity: Option<String>,
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
@@ -72,7 +75,8 @@ struct Common {
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
     image_model: Option<String>,
-    #[garde(custom(one_of(&EXECUTION_MODES)))]
+    #[garde(custom(execution_mode::rule()))]
+    #[schema(schema_with = execution_mode::described)]
     execution_mode: Option<String>,
 }
 
@@ -80,7 +84,8 @@ struct Common {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[garde(context(Reach))]
 struct Application {
-    #[garde(custom(one_of(&PLATFORMS)))]
+    #[garde(custom(platform::rule()))]
+    #[schema(schema_with = platform::described)]
     platform: Option<String>,
     #[garde(dive)]
     resume: Option<Resume>,
@@ -117,62 +122,8 @@ struct Resume {
     #[schema(max_length = 500)]
     s3_key: Option<String>,
     #[garde(custom(web_url::valid_or_empty))]
-    #[schema(format = "uri", max_length = 2048)]
+    #[schema(schema_with = web_url::described_or_empty)]
     download_url: Option<String>,
-}
-
-/// The part of a profile that has rules; every other key of it is kept.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-struct Profile {
-    #[garde(required, length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
-    first_name: Option<String>,
-    #[garde(required, length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
-    last_name: Option<String>,
-    #[garde(required, email, length(chars, max = 200))]
-    #[schema(max_length = 200, format = "email", required = true, nullable = false)]
-    email: Option<String>,
-    #[garde(inner(length(chars, max = 50)))]
-    #[schema(max_length = 50)]
-    phone: Option<String>,
-    #[garde(inner(length(chars, max = 500)), custom(url_or_empty))]
-    #[schema(max_length = 500)]
-    linkedin_url: Option<String>,
-    #[garde(inner(length(chars, max = 500)), custom(url_or_empty))]
-    #[schema(max_length = 500)]
-    portfolio_url: Option<String>,
-    #[garde(length(max = 10), dive)]
-    #[schema(max_items = 10)]
-    education: Option<Vec<Education>>,
-    #[garde(length(max = 20), dive)]
-    #[schema(max_items = 20)]
-    work_history: Option<Vec<Work>>,
-    #[garde(length(max = 100), inner(inner(length(chars, max = 100))))]
-    #[schema(max_items = 100)]
-    skills: Option<Vec<String>>,
-}
-
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-struct Education {
-    #[garde(inner(length(chars, max = 200)))]
-    #[schema(max_length = 200)]
-    institution: Option<String>,
-    #[garde(custom(year_or_unknown))]
-    graduation_year: Option<i32>,
-}
-
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-struct Work {
-    #[garde(inner(length(chars, max = 200)))]
-    #[schema(max_length = 200)]
-    company: Option<String>,
-    #[garde(inner(length(chars, max = 200)))]
-    #[schema(max_length = 200)]
-    title: Option<String>,
-    #[garde(inner(length(chars, max = 2000)))]
-    #[schema(max_length = 2000)]
-    description: Option<String>,
 }
 
 /// The body of `POST /valet/apply`, for its description.
@@ -228,7 +179,7 @@ pub fn application(body: &RawValue, caller: Caller, reach: Reach) -> Result<Vale
     input.insert("tier".into(), tier.into());
     input.insert("platform".into(), own.platform.unwrap_or_else(|| "other".into()).into());
     let kind = Kind { job_type: "apply".into(), task_description: APPLY.into(), input, resume };
-    common.into_job(kind, caller)
+    common.into_job(kind, caller, reach)
 }
 
 /// Reads `POST /valet/task`.
@@ -240,7 +191,7 @@ pub fn task(body: &RawValue, caller: Caller, reach: Reach) -> Result<ValetJob, V
         input: own.input_data.unwrap_or_default(),
         resume: None,
     };
-    common.into_job(kind, caller)
+    common.into_job(kind, caller, reach)
 }
 
 /// Reads what both say and what one says, and names every fault of the two.
@@ -269,7 +220,7 @@ struct Kind {
 }
 
 impl Common {
-    fn into_job(self, mut kind: Kind, caller: Caller) -> Result<ValetJob, Vec<FieldError>> {
+    fn into_job(self, mut kind: Kind, caller: Caller, reach: Reach) -> Result<ValetJob, Vec<FieldError>> {
         let user_id = caller.owner(self.valet_user_id, "valet_user_id").map_err(|fault| vec![fault])?;
         let valet_task_id = self.valet_task_id.unwrap_or_default();
         for (name, model) in [("model", self.model), ("image_model", self.image_model)] {
@@ -280,13 +231,21 @@ impl Common {
         let mut metadata = self.metadata.unwrap_or_default();
         // Not the callback's address: VALET puts the service key into it, and a job's owner may read the metadata.
         metadata.remove("callback_url");
+        let json = |fault: serde_json::Error| vec![FieldError::new("", fault.to_string(), "custom")];
+        let mut faults = Vec::new();
+        for (said, names, at) in [(&metadata, IN_METADATA, "metadata"), (&kind.input, IN_INPUT, "input_data")]
+        {
+            visited::check(Some(&raw(said).map_err(json)?), &names, at, reach, &mut faults);
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         metadata.insert("source".into(), "valet".into());
         metadata.insert("quality_preset".into(), self.quality.unwrap_or_else(|| "balanced".into()).into());
         metadata.insert("valet_task_id".into(), valet_task_id.as_str().into());
         if let Some(resume) = &kind.resume {
             metadata.insert("resume_ref".into(), resume.clone());
         }
-        let json = |fault: serde_json::Error| vec![FieldError::new("", fault.to_string(), "custom")];
         let job = NewJob {
             id: JobId::new(),
             user_id,
@@ -332,29 +291,6 @@ impl Resume {
     }
 }
 
-/// The profile as a runner reads it: the place beside the name, and no year that stands for "unknown".
-fn flattened(mut profile: Map<String, Value>) -> Map<String, Value> {
-    if let Some(Value::Object(location)) = profile.remove("location") {
-        profile.extend(location.into_iter().filter(|(_, value)| !value.is_null()));
-    }
-    if let Some(Value::Array(schools)) = profile.get_mut("education") {
-        for school in schools.iter_mut().filter_map(Value::as_object_mut) {
-            school.retain(|name, value| name != "graduation_year" || value != &json!(0));
-        }
-    }
-    profile.retain(|_, value| !value.is_null());
-    profile
-}
-
 fn raw(fields: &Map<String, Value>) -> Result<Box<RawValue>, serde_json::Error> {
     to_raw_value(fields)
-}
-
-/// A rule of garde: a year someone can have graduated in, or the zero VALET sends when it does not know.
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
-fn year_or_unknown(year: &Option<i32>, (): &()) -> garde::Result {
-    match year {
-        None | Some(0 | 1950..=2040) => Ok(()),
-        Some(_) => Err(garde::Error::new("must be a year from 1950 to 2040")),
-    }
 }

@@ -3,9 +3,12 @@
 //! This is the first of two checks. It sees the text; whoever connects checks again what the name resolves to.
 
 use domain::net::{Reach, Unfit, web_address};
+use utoipa::openapi::schema::{AnyOfBuilder, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
 /// The longest address taken.
 const MAX_LENGTH: usize = 2048;
+/// The longest address of a profile.
+const MAX_LINK: usize = 500;
 
 /// Says why `text` may not be visited, if so.
 pub fn check(text: &str, reach: Reach) -> Result<(), &'static str> {
@@ -29,6 +32,49 @@ pub fn valid(text: &Option<String>, reach: &Reach) -> garde::Result {
 #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is garde's")]
 pub fn valid_or_empty(text: &Option<String>, reach: &Reach) -> garde::Result {
     if text.as_deref() == Some("") { Ok(()) } else { valid(text, reach) }
+}
+
+/// A rule of garde: an address of at most 500 characters, wherever it leads, or the empty text a form sends for a field left blank.
+/// Nobody visits it.
+#[expect(clippy::ref_option, reason = "the signature is garde's")]
+pub fn profile_link<C>(text: &Option<String>, _: &C) -> garde::Result {
+    match text.as_deref() {
+        None | Some("") => Ok(()),
+        Some(text) if text.chars().count() > MAX_LINK => Err(garde::Error::new("length is greater than 500")),
+        Some(text) => check(text, Reach::Anything).map_err(garde::Error::new),
+    }
+}
+
+/// What [`check`] takes, as it is described.
+pub fn described() -> Object {
+    address(Type::String.into(), MAX_LENGTH)
+}
+
+/// What [`valid`] takes.
+pub fn described_or_null() -> Object {
+    address([Type::String, Type::Null].into_iter().collect(), MAX_LENGTH)
+}
+
+/// What [`valid_or_empty`] takes.
+pub fn described_or_empty() -> AnyOfBuilder {
+    or_empty(MAX_LENGTH)
+}
+
+/// What [`profile_link`] takes.
+pub fn described_link() -> AnyOfBuilder {
+    or_empty(MAX_LINK)
+}
+
+fn address(kind: SchemaType, longest: usize) -> Object {
+    let format = SchemaFormat::Custom("uri".to_owned());
+    let object = ObjectBuilder::new().schema_type(kind).format(Some(format)).pattern(Some("^https?://"));
+    object.max_length(Some(longest)).build()
+}
+
+fn or_empty(longest: usize) -> AnyOfBuilder {
+    let nothing =
+        ObjectBuilder::new().schema_type([Type::String, Type::Null].into_iter().collect::<SchemaType>());
+    AnyOfBuilder::new().item(address(Type::String.into(), longest)).item(nothing.max_length(Some(0)))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use rust_decimal::Decimal;
 use serde_json::Value;
-use store::pulse::{self, Totals};
-use store::{board, notices};
+use store::board::Spent;
+use store::{board, notices, pulse};
 
 use super::failure::Failure;
 use super::page::{self, Frame};
@@ -47,10 +47,15 @@ struct Audit {
     detail: String,
 }
 
-/// What is wrong now: how bad, and a sentence. `totals` are counted over whole tables; without them their alerts are left out.
-pub async fn problems(app: &App, totals: Option<&Totals>) -> Result<Vec<(&'static str, String)>, Failure> {
-    let hour = pulse::last_hour(&app.db).await?;
-    let alerts = serde_json::to_value(monitoring::alerts(&hour, totals, wall_clock())).unwrap_or_default();
+/// What is wrong now: how bad, and a sentence.
+pub async fn problems(app: &App, spent: &Spent) -> Result<Vec<(&'static str, String)>, Failure> {
+    let (hour, breaker, tiers, foreign) = tokio::try_join!(
+        pulse::last_hour(&app.db),
+        notices::get(&app.db, "breaker"),
+        notices::get(&app.db, "tiers"),
+        notices::get(&app.db, "foreign_machines")
+    )?;
+    let alerts = serde_json::to_value(monitoring::alerts(&hour, wall_clock())).unwrap_or_default();
     let mut found: Vec<(&'static str, String)> = alerts
         .as_array()
         .into_iter()
@@ -59,11 +64,6 @@ pub async fn problems(app: &App, totals: Option<&Totals>) -> Result<Vec<(&'stati
             (if alert["severity"] == "critical" { "critical" } else { "warning" }, text(alert, "message"))
         })
         .collect();
-    let (breaker, tiers, foreign) = tokio::try_join!(
-        notices::get(&app.db, "breaker"),
-        notices::get(&app.db, "tiers"),
-        notices::get(&app.db, "foreign_machines")
-    )?;
     if !breaker.is_null() {
         found.push(("critical", format!("Machines cannot be started: {}", text(&breaker, "message"))));
     }
@@ -76,7 +76,6 @@ pub async fn problems(app: &App, totals: Option<&Totals>) -> Result<Vec<(&'stati
     if let Some(machines) = foreign.as_array().filter(|machines| !machines.is_empty()) {
         found.push(("warning", format!("{} machine(s) in the runner's app are not ours", machines.len())));
     }
-    let spent = board::spent(&app.db).await?;
     if spent.today_usd.0 >= Decimal::ONE && spent.today_usd.0 > spent.usual_usd.0 * Decimal::from(3) {
         let (today, usual) = (words::usd(spent.today_usd), words::usd(spent.usual_usd));
         found.push(("warning", format!("Today cost {today}; the median of the last seven days is {usual}")));
@@ -94,7 +93,8 @@ fn text(notice: &Value, name: &str) -> String {
 
 /// The page.
 pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Response, Failure> {
-    let (budgets, audit) = tokio::try_join!(board::budgets(&app.db), board::audit(&app.db, 100))?;
+    let (budgets, audit, spent) =
+        tokio::try_join!(board::budgets(&app.db), board::audit(&app.db, 100), board::spent(&app.db))?;
     let budgets = budgets.into_iter().map(|budget| Budget {
         scope: budget.scope.replace('_', ", each "),
         name: budget.name,
@@ -117,7 +117,7 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Respo
         }
     });
     page::show(&Page {
-        problems: problems(&app, app.totals.get(&app.db).await.as_ref()).await?,
+        problems: problems(&app, &spent).await?,
         budgets: budgets.collect(),
         audit: audit.collect(),
         frame: Frame::new("Alerts", session),

@@ -43,28 +43,33 @@ impl From<askama::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// The reason in a sentence; nothing in it comes from outside but what a form said wrong.
+    pub fn words(&self) -> &str {
+        match self {
+            Self::NotFound => "There is no such page or job.",
+            Self::Stale => "This form is from an earlier sign-in. Go back, reload the page and try again.",
+            Self::ReadOnly => "The key you signed in with lets you look, not change.",
+            Self::Unclear(why) => why,
+            Self::Unavailable => "The database does not answer. Try again in a moment.",
+            Self::Broken => "Something broke here; the log has it under this request's id.",
+        }
+    }
+
+    const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Stale | Self::ReadOnly => StatusCode::FORBIDDEN,
+            Self::Unclear(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let (status, text) = match self {
-            Self::NotFound => (StatusCode::NOT_FOUND, "There is no such page or job.".to_owned()),
-            Self::Stale => (
-                StatusCode::FORBIDDEN,
-                "This form is from an earlier sign-in. Go back, reload the page and try again.".to_owned(),
-            ),
-            Self::ReadOnly => {
-                (StatusCode::FORBIDDEN, "The key you signed in with lets you look, not change.".to_owned())
-            }
-            Self::Unclear(why) => (StatusCode::UNPROCESSABLE_ENTITY, why),
-            Self::Unavailable => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The database does not answer. Try again in a moment.".to_owned(),
-            ),
-            Self::Broken => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Something broke here; the log has it under this request's id.".to_owned(),
-            ),
-        };
-        let page = Message { status: status.as_u16(), text };
-        (status, page::bare(&page)).into_response()
+        let page = Message { status: self.status().as_u16(), text: self.words().to_owned() };
+        (self.status(), page::bare(&page)).into_response()
     }
 }

@@ -60,8 +60,12 @@ struct Cell {
 
 /// The page.
 pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Response, Failure> {
-    let (counts, loads) = tokio::try_join!(board::counts(&app.db), board::loads(&app.db))?;
-    let (spent, forecast) = tokio::try_join!(board::spent(&app.db), costs::forecast(&app.db))?;
+    let (counts, loads, spent, forecast) = tokio::try_join!(
+        board::counts(&app.db),
+        board::loads(&app.db),
+        board::spent(&app.db),
+        costs::forecast(&app.db)
+    )?;
     let now = wall_clock();
     let mut by_tier: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for count in &counts {
@@ -146,7 +150,7 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Respo
         }
     });
     let rows = rows.collect();
-    let problems = super::alerts::problems(&app, None).await?;
+    let problems = super::alerts::problems(&app, &spent).await?;
     let statuses = STATUSES.iter().map(|(_, shown)| *shown).collect();
     page::show(&Page { frame: Frame::new("Overview", session), tiles, statuses, rows, problems })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::tier::{CpuKind, Guest, Tiers};
 use serde_json::Value;
@@ -45,10 +46,23 @@ struct Row {
 }
 
 /// The page.
-pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Response, Failure> {
-    let (loads, months) = tokio::try_join!(board::loads(&app.db), board::last_month(&app.db))?;
-    let (notice, in_force) =
-        tokio::try_join!(notices::get(&app.db, "tiers"), notices::get(&app.db, "tiers_in_force"))?;
+pub async fn show(
+    State(app): State<Arc<App>>,
+    session: Session,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let frame = Frame::new("Tiers", session);
+    let head = Page { frame: frame.clone(), refused: None, rows: Vec::new() };
+    page::show_early(&headers, &head, whole(app, frame)).await
+}
+
+async fn whole(app: Arc<App>, frame: Frame) -> Result<Page, Failure> {
+    let (loads, months, notice, in_force) = tokio::try_join!(
+        board::loads(&app.db),
+        board::last_month(&app.db),
+        notices::get(&app.db, "tiers"),
+        notices::get(&app.db, "tiers_in_force")
+    )?;
     let mut rows = Vec::new();
     for (name, tier) in Tiers::default().iter() {
         // The dispatcher's word goes before the file this program was built with.
@@ -92,7 +106,7 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Respo
     let order = |row: &Row| domain::tier::NAMES.iter().position(|name| *name == row.name);
     rows.sort_by_key(order);
     let refused = notice.get("refused").and_then(Value::as_str).map(str::to_owned);
-    page::show(&Page { frame: Frame::new("Tiers", session), refused, rows })
+    Ok(Page { frame, refused, rows })
 }
 
 fn words_of(guest: &Guest) -> String {

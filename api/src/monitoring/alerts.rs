@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::pulse::{LastHour, Totals};
+use store::pulse::LastHour;
 use utoipa::ToSchema;
 
 /// Something to look at.
@@ -20,7 +20,7 @@ pub struct Alert {
 }
 
 /// The alerts that these numbers raise.
-pub fn alerts(hour: &LastHour, totals: Option<&Totals>, now: DateTime<Utc>) -> Vec<Alert> {
+pub fn alerts(hour: &LastHour, now: DateTime<Utc>) -> Vec<Alert> {
     let mut found = Vec::new();
     let mut raise = |id, severity, message, metadata| {
         found.push(Alert { id, name: id, severity, message, triggered_at: now, metadata });
@@ -58,8 +58,7 @@ pub fn alerts(hour: &LastHour, totals: Option<&Totals>, now: DateTime<Utc>) -> V
         let message = format!("{} job(s) of the last hour spent more than 50 cents on models", hour.costly);
         raise("costly_jobs", "warning", message, json!({ "count": hour.costly }));
     }
-    let Some(totals) = totals else { return found };
-    let cents = totals.llm_cost_last_hour.0 / 10_000;
+    let cents = hour.llm_cost.0 / 10_000;
     if cents > 1000 {
         let severity = if cents > 2000 { "critical" } else { "warning" };
         raise(
@@ -69,10 +68,10 @@ pub fn alerts(hour: &LastHour, totals: Option<&Totals>, now: DateTime<Utc>) -> V
             json!({ "cents": cents }),
         );
     }
-    let has_waited = totals.waiting_since.is_some_and(|since| now - since > TimeDelta::minutes(5));
-    if totals.waiting > 20 && has_waited {
-        let message = format!("{} jobs wait, the oldest for more than five minutes", totals.waiting);
-        raise("queue_depth", "warning", message, json!({ "waiting": totals.waiting }));
+    let has_waited = hour.waiting_since.is_some_and(|since| now - since > TimeDelta::minutes(5));
+    if hour.waiting > 20 && has_waited {
+        let message = format!("{} jobs wait, the oldest for more than five minutes", hour.waiting);
+        raise("queue_depth", "warning", message, json!({ "waiting": hour.waiting }));
     }
     found
 }
@@ -82,16 +81,19 @@ mod tests {
     use super::*;
     use domain::money::MicroUsd;
 
-    fn ids(hour: &LastHour, totals: &Totals) -> Vec<&'static str> {
-        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
-        alerts(hour, Some(totals), now).iter().map(|alert| alert.id).collect()
+    fn ids(hour: &LastHour) -> Vec<&'static str> {
+        alerts(hour, DateTime::UNIX_EPOCH + TimeDelta::hours(1)).iter().map(|alert| alert.id).collect()
     }
 
     #[test]
     fn each_threshold_raises_its_alert_and_nothing_below_it_does() {
-        let (calm, quiet) = (LastHour::default(), Totals::default());
-        assert_eq!(ids(&calm, &quiet), Vec::<&str>::new());
-        let cases: [(LastHour, &[&str]); 6] = [
+        let calm = LastHour::default();
+        assert_eq!(ids(&calm), Vec::<&str>::new());
+        let waiting = LastHour { waiting: 21, waiting_since: Some(DateTime::UNIX_EPOCH), ..calm.clone() };
+        let cases: [(LastHour, &[&str]); 9] = [
+            (waiting.clone(), &["queue_depth"]),
+            (LastHour { waiting: 20, ..waiting }, &[]),
+            (LastHour { llm_cost: MicroUsd(10_010_000), ..calm.clone() }, &["high_cost"]),
             (LastHour { stuck: 1, ..calm.clone() }, &["stuck_jobs_db"]),
             (LastHour { completed: 6, failed: 4, ..calm.clone() }, &["low_completion_rate"]),
             (LastHour { completed: 7, failed: 3, ..calm.clone() }, &[]),
@@ -109,11 +111,7 @@ mod tests {
             ),
         ];
         for (hour, expected) in cases {
-            assert_eq!(ids(&hour, &quiet), expected, "{hour:?}");
+            assert_eq!(ids(&hour), expected, "{hour:?}");
         }
-        let waiting = Totals { waiting: 21, waiting_since: Some(DateTime::UNIX_EPOCH), ..quiet };
-        assert_eq!(ids(&calm, &waiting), ["queue_depth"]);
-        assert_eq!(ids(&calm, &Totals { waiting: 20, ..waiting }), Vec::<&str>::new());
-        assert_eq!(ids(&calm, &Totals { llm_cost_last_hour: MicroUsd(10_010_000), ..quiet }), ["high_cost"]);
     }
 }

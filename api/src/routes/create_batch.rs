@@ -57,11 +57,7 @@ pub struct BatchCreated {
     tag = "jobs",
     request_body = BatchInput,
     responses(
-        (status = 201, description = "All jobs are written", body = BatchCreated, headers(
-            ("X-RateLimit-Limit" = i32, description = "How many jobs the tightest window takes; absent when nothing limits the user"),
-            ("X-RateLimit-Remaining" = i32, description = "How many more it takes now"),
-            ("X-RateLimit-Reset" = i64, description = "When the oldest leaves it, in seconds of the epoch")
-        )),
+        openapi::Written<BatchCreated>,
         openapi::Guarded,
         openapi::WithBody,
         openapi::Limited,
@@ -86,7 +82,7 @@ pub async fn create_batch(
         }
         Creation::Duplicates(clashes) => Err(duplicates(&clashes, &new)),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
-        Creation::Unstorable(reason) => Err(unstorable(&reason)),
+        Creation::Unstorable { field, reason } => Err(unstorable(&field, &reason)),
     }
 }
 

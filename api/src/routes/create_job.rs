@@ -25,11 +25,7 @@ use crate::openapi;
     tag = "jobs",
     request_body = JobInput,
     responses(
-        (status = 201, description = "The job is written", body = Created, headers(
-            ("X-RateLimit-Limit" = i32, description = "How many jobs the tightest window takes; absent when nothing limits the user"),
-            ("X-RateLimit-Remaining" = i32, description = "How many more it takes now"),
-            ("X-RateLimit-Reset" = i64, description = "When the oldest leaves it, in seconds of the epoch")
-        )),
+        openapi::Written<Created>,
         openapi::Guarded,
         openapi::WithBody,
         openapi::Limited,
@@ -59,7 +55,7 @@ pub(super) async fn write(app: &App, job: &NewJob) -> ApiResult<Result<(Created,
         }
         Creation::Duplicates(mut clashes) => clashes.pop().map(Err).ok_or_else(ApiError::internal),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
-        Creation::Unstorable(reason) => Err(unstorable(&reason)),
+        Creation::Unstorable { field, reason } => Err(unstorable(&field, &reason)),
     }
 }
 
@@ -83,7 +79,7 @@ pub(super) fn holder(clash: &Clash, owner: UserId) -> Value {
     }
 }
 
-/// The refusal of a value that is valid JSON but that Postgres cannot hold.
-pub(super) fn unstorable(reason: &str) -> ApiError {
-    ApiError::invalid(&[FieldError::new("", reason, "custom")])
+/// The refusal of a value that is valid JSON but that the table cannot hold.
+pub(super) fn unstorable(field: &str, reason: &str) -> ApiError {
+    ApiError::invalid(&[FieldError::new(field, reason, "custom")])
 }

@@ -21,11 +21,7 @@ use crate::valet_input::{self, ValetTask};
     tag = "valet",
     request_body = ValetTask,
     responses(
-        (status = 201, description = "The job is written", body = ValetCreated, headers(
-            ("X-RateLimit-Limit" = i32, description = "How many jobs the tightest window takes; absent when nothing limits the user"),
-            ("X-RateLimit-Remaining" = i32, description = "How many more it takes now"),
-            ("X-RateLimit-Reset" = i64, description = "When the oldest leaves it, in seconds of the epoch")
-        )),
+        openapi::Written<ValetCreated>,
         openapi::Guarded,
         openapi::WithBody,
         openapi::Limited,

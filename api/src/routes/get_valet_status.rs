@@ -9,10 +9,10 @@ use domain::id::JobId;
 use domain::job::JobStatus;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::events;
 use store::jobs::Status;
 use store::jobs::{self, Document, Job};
 use store::spending::{self, JobSpending};
+use store::{events, hitl};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -21,9 +21,6 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::JobPath;
 use crate::openapi;
 use crate::usd::Usd;
-
-/// How long a runner waits for a person, in seconds (contract section 10.4).
-const PATIENCE_SECONDS: u32 = 300;
 
 /// The job in VALET's words.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,12 +67,12 @@ struct Fault {
 #[derive(Debug, Serialize, ToSchema)]
 struct Interaction {
     #[serde(rename = "type")]
-    kind: Option<String>,
+    kind: Option<Value>,
     screenshot_url: Option<Value>,
     page_url: Option<Value>,
     description: Option<Value>,
     paused_at: Option<DateTime<Utc>>,
-    timeout_seconds: u32,
+    timeout_seconds: Option<Value>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -136,10 +133,16 @@ pub async fn get_valet_status(
         jobs::get(&app.db, caller.scope(), id).await?.ok_or_else(|| ApiError::not_found("Job not found"))?;
     let progress = events::last(&app.db, id, "progress_update").await?;
     let spending = spending::of_job(&app.db, id).await?;
-    Ok(Json(told(job, progress.as_ref(), spending)))
+    let asked = if is_waiting(job.status) { hitl::asked(&app.db, id).await? } else { None };
+    Ok(Json(told(job, progress.as_ref(), spending, asked.as_ref())))
 }
 
-fn told(job: Job, progress: Option<&Document>, spending: Option<JobSpending>) -> ValetStatus {
+fn told(
+    job: Job,
+    progress: Option<&Document>,
+    spending: Option<JobSpending>,
+    asked: Option<&Document>,
+) -> ValetStatus {
     let mut metadata = object(job.metadata.as_ref());
     let cost = cost(&job, spending);
     let parts = metadata.remove("cost_breakdown").and_then(into_object);
@@ -165,15 +168,15 @@ fn told(job: Job, progress: Option<&Document>, spending: Option<JobSpending>) ->
                 .and_then(|text| Some(text.as_str()?.to_owned())),
             details: job.error_details,
         }),
-        interaction: is_waiting(job.status).then(|| {
-            let mut data = object(job.interaction_data.as_ref());
+        interaction: asked.map(|asked| {
+            let mut asked = object(Some(asked));
             Interaction {
-                kind: job.interaction_type,
-                screenshot_url: data.remove("screenshot_url"),
-                page_url: data.remove("page_url"),
-                description: data.remove("description"),
+                kind: asked.remove("type"),
+                screenshot_url: asked.remove("screenshot_url"),
+                page_url: asked.remove("page_url"),
+                description: asked.remove("description"),
                 paused_at: job.paused_at,
-                timeout_seconds: PATIENCE_SECONDS,
+                timeout_seconds: asked.remove("timeout_seconds"),
             }
         }),
         execution_mode: job.execution_mode,

@@ -31,11 +31,11 @@ pub struct JobList {
     tag = "jobs",
     params(
         ("user_id" = Option<Uuid>, Query, description = "Of this user"),
-        ("status" = Option<String>, Query, description = "In one of these statuses, separated by commas"),
+        ("status" = Option<String>, Query, pattern = r"^(pending|queued|running|paused|completed|failed|cancelled|expired|needs_human|awaiting_review)(,(pending|queued|running|paused|completed|failed|cancelled|expired|needs_human|awaiting_review))*$", description = "In one of these statuses, separated by commas"),
         ("job_type" = Option<String>, Query, description = "Of this type"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "At most this many; 20"),
         ("offset" = Option<i64>, Query, minimum = 0, maximum = 1_000_000_000, description = "After this many"),
-        ("sort" = Option<String>, Query, description = "`column:asc`, `column:desc` or `-column`; the columns are created_at, updated_at, started_at, completed_at, scheduled_at, priority and status", example = "created_at:desc"),
+        ("sort" = Option<String>, Query, pattern = r"^(-?(created_at|updated_at|started_at|completed_at|scheduled_at|priority|status)|(created_at|updated_at|started_at|completed_at|scheduled_at|priority|status):(asc|desc))$", description = "`column:asc`, `column:desc` or `-column`; the columns are created_at, updated_at, started_at, completed_at, scheduled_at, priority and status", example = "created_at:desc"),
     ),
     responses(
         (status = 200, description = "A page, and how many there are", body = JobList),

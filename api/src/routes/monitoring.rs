@@ -153,6 +153,5 @@ pub async fn get_dashboard(State(app): State<Arc<App>>, caller: Caller) -> ApiRe
 }
 
 async fn alerts(app: &App) -> ApiResult<Vec<Alert>> {
-    let hour = pulse::last_hour(&app.db).await?;
-    Ok(monitoring::alerts(&hour, app.totals.get(&app.db).await.as_ref(), wall_clock()))
+    Ok(monitoring::alerts(&pulse::last_hour(&app.db).await?, wall_clock()))
 }

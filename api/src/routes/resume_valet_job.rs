@@ -19,26 +19,27 @@ use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{JobPath, OptionalBody};
 use crate::fields::FieldError;
-use crate::job_input::one_of;
 use crate::openapi;
+use crate::words::{resolution, resolver};
 
-/// Who can answer.
-const RESOLVERS: [&str; 2] = ["human", "system"];
-/// What an answer can be.
-const RESOLUTIONS: [&str; 4] = ["manual", "code_entry", "credentials", "skip"];
 /// The largest answer handed to a runner.
 const MAX_DATA: usize = 16 * 1024;
 
 /// The answer. The note has two names: GhostHands' and VALET's.
 #[derive(Debug, Default, Deserialize, Validate, ToSchema)]
 pub struct ResumeInput {
-    #[garde(custom(one_of(&RESOLVERS)))]
+    #[garde(custom(resolver::rule()))]
+    #[schema(schema_with = resolver::described)]
     resolved_by: Option<String>,
     #[garde(inner(length(chars, max = 500)))]
-    #[serde(alias = "notes")]
     #[schema(max_length = 500)]
     resolution_notes: Option<String>,
-    #[garde(custom(one_of(&RESOLUTIONS)))]
+    /// The same; `resolution_notes` counts before it.
+    #[garde(inner(length(chars, max = 500)))]
+    #[schema(max_length = 500)]
+    notes: Option<String>,
+    #[garde(custom(resolution::rule()))]
+    #[schema(schema_with = resolution::described)]
     resolution_type: Option<String>,
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
@@ -94,7 +95,7 @@ pub async fn resume_valet_job(
     let answer = Answer {
         resolution_type: &resolution_type,
         resolved_by: &resolved_by,
-        notes: input.resolution_notes.as_deref().unwrap_or_default(),
+        notes: input.resolution_notes.as_deref().or(input.notes.as_deref()).unwrap_or_default(),
         data,
     };
     match hitl::resume(&app.db, caller.scope(), id, &answer, app.sealer.as_ref()).await? {

@@ -90,7 +90,7 @@ async fn a_taken_key_refuses_the_whole_batch_and_names_the_item() {
         { "index": 1, "error": "duplicate_idempotency_key", "existing_job_id": id, "existing_status": "pending" },
         { "index": 2, "error": "duplicate_idempotency_key" },
     ]);
-    assert_eq!(answer.body["errors"], errors);
+    assert_eq!((&answer.body["errors"], &answer.body["details"]["errors"]), (&errors, &errors));
     assert_eq!(service.rows("select id from gh_automation_jobs").len(), 2);
 }
 

@@ -133,6 +133,8 @@ async fn every_fault_is_named_with_its_field_and_code() {
     }
     let user_data = json!({ "input_data": { "user_data": { "email": "nobody", "linkedin_url": "x" } } });
     let answer = service.post("/jobs", &job(user_data)).await;
+    let message = answer.body["message"].as_str().expect("a message");
+    assert!(message.starts_with("4 fields are not valid: input_data.user_data.email, "), "{message}");
     let fields: Vec<_> = faults(&answer).into_iter().map(|(field, _)| field).collect();
     let expected =
         ["email", "first_name", "last_name", "linkedin_url"].map(|key| format!("input_data.user_data.{key}"));
@@ -173,6 +175,39 @@ async fn what_is_no_json_is_a_bad_request() {
         let answer = service.as_service(Method::POST, "/jobs").body(text).answer().await;
         assert_eq!(answer.status, 422, "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_id_and_a_time_that_are_none_are_told_in_words() {
+    let service = Service::start().await;
+    for (fault, message) in [
+        (json!({ "scheduled_at": "soon" }), "scheduled_at: must be a time, as in 2026-11-26T10:00:00Z"),
+        (json!({ "scheduled_at": "2026-11-26" }), "scheduled_at: must be a time, as in 2026-11-26T10:00:00Z"),
+        (
+            json!({ "scheduled_at": "2026-13-45T10:00:00Z" }),
+            "scheduled_at: must be a time, as in 2026-11-26T10:00:00Z",
+        ),
+        (json!({ "user_id": "me" }), "user_id: must be a UUID"),
+        (json!({ "input_data": { "resume_id": "1" } }), "input_data.resume_id: must be a UUID"),
+    ] {
+        let answer = service.post("/jobs", &job(fault)).await;
+        assert_eq!((answer.status.as_u16(), &answer.body["message"]), (422, &json!(message)));
+        assert_eq!(answer.body["details"][0]["code"], "invalid_string");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_is_there_twice_is_named() {
+    let service = Service::start().await;
+    for (more, field) in [("\"priority\":1,\"priority\":2", "priority"), ("\"type\":\"apply\"", "job_type")] {
+        let text = job(json!({})).to_string().replacen('{', &format!("{{{more},"), 1);
+        let answer = service.as_service(Method::POST, "/jobs").body(text).answer().await;
+        assert_eq!(faults(&answer), [(field, "custom")]);
+    }
+    let input = "\"input_data\":{\"tier\":\"free\",\"tier\":\"pro\"}";
+    let text = job(json!({})).to_string().replacen('{', &format!("{{{input},"), 1);
+    let answer = service.as_service(Method::POST, "/jobs").body(text).answer().await;
+    assert_eq!(faults(&answer), [("input_data.tier", "custom")]);
 }
 
 #[tokio::test]

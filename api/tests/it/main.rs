@@ -2,6 +2,7 @@
 
 mod auth;
 mod batch;
+mod bounds;
 mod cancel;
 mod costs;
 mod create;
@@ -22,6 +23,7 @@ mod proofs;
 mod read;
 mod resume;
 mod retry;
+mod scaling;
 mod security;
 mod server;
 mod sessions;

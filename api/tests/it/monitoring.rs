@@ -61,7 +61,7 @@ async fn the_metrics_are_open_and_name_nobody() {
 #[tokio::test]
 async fn the_other_pages_need_the_key() {
     let service = Service::start().await;
-    for path in ["/metrics/json", "/alerts", "/workers", "/dashboard"] {
+    for path in ["/metrics/json", "/alerts", "/workers", "/scaling", "/dashboard"] {
         let path = format!("/monitoring{path}");
         assert_eq!(service.request(Method::GET, &path).answer().await.status, 401, "{path}");
         let token = crate::harness::token(user());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::prometheus::Prometheus;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -53,6 +54,7 @@ async fn busy() -> Service {
         insert into gh_machines (id, attempt_id, app, name, tier, guest, image, regions, seen)
             values (gen_random_uuid(), '00000000-0000-7000-8000-000000000009', 'a', 'n', 'pro', '{{}}', 'i', 'iad', 'started');
         update gh_job_attempts set ended_at = now() - interval '1 minute' where id = '00000000-0000-7000-8000-000000000009';
+        select gh_attempt_heartbeat('00000000-0000-7000-8000-000000000009', 0, 'guessed');
         update gh_automation_jobs set status = 'failed', error_code = 'Bad \"quote\"', completed_at = now(), llm_cost_cents = 51 where id = '{failed}'"
     ));
     service
@@ -96,6 +98,8 @@ async fn the_fleet_is_counted_by_labels_that_name_nobody() {
         "gh_cost_usd_total{kind=\"machine\",tier=\"pro\"} 0.6",
         "gh_cost_usd_total{kind=\"overhead\",tier=\"pro\"} 0.001568",
         "gh_cost_lines_unpriced 1",
+        "gh_fenced_writes_total{call=\"heartbeat\"} 1",
+        "gh_fenced_writes_total{call=\"finish\"} 0",
         "gh_job_llm_cost_cents_max 51",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
@@ -167,55 +171,22 @@ async fn promtool_finds_nothing_wrong_with_the_numbers() {
 
 #[tokio::test]
 async fn a_real_prometheus_scrapes_the_service_and_loads_the_rules() {
-    let Some(prometheus) = program("prometheus") else { return };
     let service = busy().await;
-    let home = e2e::folder::scratch().expect("a folder");
     let target = service.url.trim_start_matches("http://").to_owned();
     let config = file("prometheus/prometheus.yml").replace("localhost:3100", &target).replace("15s", "2s");
-    let config = config.split("  - job_name: ghosthands-dispatcher").next().expect("a part").to_owned();
-    std::fs::write(home.path().join("prometheus.yml"), config).expect("written");
-    std::fs::copy(folder("prometheus/rules.yml"), home.path().join("rules.yml")).expect("copied");
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .expect("a port")
-        .port();
-    let mut child = Command::new(prometheus)
-        .current_dir(home.path())
-        .args([
-            "--config.file=prometheus.yml",
-            "--storage.tsdb.path=data",
-            &format!("--web.listen-address=127.0.0.1:{port}"),
-        ])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it runs");
-    let client =
-        reqwest::Client::builder().timeout(std::time::Duration::from_secs(10)).build().expect("a client");
-    let ask = async |query: &str| {
-        client.get(format!("http://127.0.0.1:{port}/api/v1/{query}")).answer_or_none().await
-    };
+    let config = config.split("  - job_name: ghosthands-dispatcher").next().expect("a part");
+    let prometheus = Prometheus::start(config, &file("prometheus/rules.yml")).expect("it starts");
+    let Some(prometheus) = prometheus else { return };
     let until = Instant::now() + Duration::from_secs(30);
     let mut last = Value::Null;
     // The breaker is open in `busy`: its alert fires at once.
-    while Instant::now() < until && last["data"]["result"][0]["value"][1] != "1" {
-        last = ask("query?query=count(ALERTS{alertname=\"BreakerOpen\",alertstate=\"firing\"})").await;
+    while Instant::now() < until && last["result"][0]["value"][1] != "1" {
+        last = prometheus
+            .ask("query?query=count(ALERTS{alertname=\"BreakerOpen\",alertstate=\"firing\"})")
+            .await;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let targets = ask("targets?state=active").await;
-    child.kill().and_then(|()| child.wait()).expect("ended");
-    assert_eq!(last["data"]["result"][0]["value"][1], "1", "{last} {targets}");
-    assert_eq!(targets["data"]["activeTargets"][0]["health"], "up");
-}
-
-/// An answer of a program that may still be starting.
-trait AnswerOrNone {
-    async fn answer_or_none(self) -> Value;
-}
-
-impl AnswerOrNone for reqwest::RequestBuilder {
-    async fn answer_or_none(self) -> Value {
-        let Ok(response) = self.send().await else { return Value::Null };
-        response.json().await.unwrap_or_default()
-    }
+    let targets = prometheus.ask("targets?state=active").await;
+    assert_eq!(last["result"][0]["value"][1], "1", "{last} {targets}");
+    assert_eq!(targets["activeTargets"][0]["health"], "up");
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use reqwest::Method;
 use serde_json::Value;
+
+use crate::harness::{Ask, Service};
 
 /// Where the code lies.
 const FOLDERS: [&str; 9] = [
@@ -208,4 +211,62 @@ fn every_failure_has_a_test_or_says_why_not() {
         }
     }
     assert_eq!(missing(&tree, &page), [] as [String; 0]);
+}
+
+/// The words between quotes that follow `before`, wherever it stands in code that is no test.
+fn words_after(tree: &Tree, before: &str, quote: char) -> BTreeSet<String> {
+    let is_code =
+        |path: &str| (path.contains("/src/") || path.starts_with("migrations/")) && !path.contains("tests");
+    let files = tree.0.iter().filter(|(path, _)| is_code(path));
+    let words = files.flat_map(|(_, text)| text.split(before).skip(1)).filter_map(|rest| {
+        let word = rest.trim_start().strip_prefix(quote)?.split(quote).next()?;
+        word.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric()).then(|| word.to_owned())
+    });
+    words.collect()
+}
+
+#[test]
+fn every_error_code_a_job_can_end_with_is_explained() {
+    let (tree, page) = (Tree::read(), page("API.md"));
+    let mut known = BTreeSet::new();
+    for before in ["Outcome::last(", "Outcome::retryable(", "Outcome::needs_human(", "code: Some("] {
+        known.extend(words_after(&tree, before, '"'));
+    }
+    for before in ["v_code := ", "coalesce(v_code, ", "'error_code', ", "error_code = "] {
+        known.extend(words_after(&tree, before, '\''));
+    }
+    let verdicts = &tree.0.iter().find(|(path, _)| path == "runner/src/blockers.rs").expect("the blockers").1;
+    let verdicts = verdicts
+        .split("fn verdict")
+        .nth(1)
+        .and_then(|rest| rest.split("\n    }\n").next())
+        .expect("a function");
+    known
+        .extend(verdicts.split('"').skip(1).step_by(2).filter(|text| !text.contains(' ')).map(str::to_owned));
+    assert!(known.len() > 20, "{known:?}");
+    let section = section(&page, "## What becomes of a job");
+    let table = &section[section.find("| `error_code` |").expect("the table of codes")..];
+    let explained: BTreeSet<String> =
+        rows(table).iter().flat_map(|(first, _)| quoted(first)).map(str::to_owned).collect();
+    assert_eq!(explained, known);
+}
+
+#[tokio::test]
+async fn the_first_job_of_the_page_is_taken_as_it_stands() {
+    let page = page("API.md");
+    let sample = section(&page, "## A first job")
+        .split("-d '")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next())
+        .expect("a body");
+    let body: Value = serde_json::from_str(sample).expect("JSON");
+    let service = Service::start().await;
+    let answer = service.post("/jobs", &body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    // The résumé is the user's own, so that the sample is a user's too.
+    let user = body["user_id"].as_str().and_then(|id| id.parse().ok()).expect("a user");
+    let mut own = body.clone();
+    own["idempotency_key"] = Value::Null;
+    let answer = service.as_user(user, Method::POST, "/jobs").json(&own).answer().await;
+    assert_eq!(answer.status, 201, "{answer:?}");
 }

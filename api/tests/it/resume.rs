@@ -55,6 +55,22 @@ fn opened(told: &Value, token: &str) -> String {
     String::from_utf8(keys.open(&hitl::belongs_to(id), &sealed).expect("it opens")).expect("text")
 }
 
+/// A client that knows both names of the note may send both.
+#[tokio::test]
+async fn a_note_may_come_under_both_its_names() {
+    let service = Service::start().await;
+    let (job, _) = waiting(&service, "paused").await;
+    let body = json!({ "resolution_notes": "done", "notes": "done, in VALET's words" });
+    assert_eq!(service.post(&format!("/valet/resume/{job}"), &body).await.status, 200);
+    let row = service.get(&format!("/jobs/{job}")).await.body;
+    assert_eq!(row["status_message"], "Resumed by human: done");
+    for nothing in ["", " ", "null", "{}"] {
+        let (job, _) = waiting(&service, "paused").await;
+        let request = service.as_service(Method::POST, &format!("/valet/resume/{job}")).body(nothing);
+        assert_eq!(request.answer().await.status, 200, "{nothing:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_code_reaches_the_waiting_runner_and_nobody_else() {
     let service = Service::start().await;

@@ -4,20 +4,21 @@
 mod addresses;
 mod injection;
 mod owners;
+mod resumes;
 mod wire;
 
 use serde_json::Value;
 
 /// One path and method of the description.
-struct Operation {
-    method: reqwest::Method,
+pub struct Operation {
+    pub method: reqwest::Method,
     /// As described, below the host: `/api/v1/gh/jobs/{id}`.
-    path: String,
-    described: Value,
+    pub path: String,
+    pub described: Value,
 }
 
 /// Everything the service describes, so that a route added later is attacked too.
-fn operations() -> Vec<Operation> {
+pub fn operations() -> Vec<Operation> {
     let description: Value =
         serde_json::from_str(&api::app::description().expect("a description")).expect("JSON");
     let mut operations = Vec::new();
@@ -32,16 +33,16 @@ fn operations() -> Vec<Operation> {
 }
 
 /// A body that the path takes.
-fn body(path: &str, user: uuid::Uuid) -> Option<Value> {
+pub fn body(path: &str, user: uuid::Uuid) -> Option<Value> {
     use serde_json::json;
     let item = json!({
         "job_type": "apply", "target_url": "https://boards.greenhouse.io/acme/jobs/1", "task_description": "Apply",
-        "input_data": { "resume_path": "r.pdf", "tier": "free", "platform": "lever", "qa_overrides": { "q": "a" },
+        "input_data": { "resume_path": "", "tier": "free", "platform": "lever", "qa_overrides": { "q": "a" },
             "user_data": { "first_name": "A", "last_name": "B", "email": "a@b.example", "phone": "1" } },
         "priority": 5, "scheduled_at": "2030-01-01T00:00:00Z", "max_retries": 3, "timeout_seconds": 300, "tags": ["t"],
         "metadata": { "m": { "deep": ["x"] } }, "target_worker_id": "w", "worker_affinity": "any",
         "execution_mode": "auto", "callback_url": "https://valet.example/hook", "valet_task_id": "v",
-        "resume_ref": { "storage_path": "a", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
+        "resume_ref": { "storage_path": "", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
     });
     let valet = json!({
         "valet_task_id": "v", "valet_user_id": user, "target_url": "https://jobs.lever.co/acme/1", "priority": 5,
@@ -62,7 +63,7 @@ fn body(path: &str, user: uuid::Uuid) -> Option<Value> {
         "/valet/apply" => with(
             valet,
             json!({
-                "platform": "lever", "resume": { "storage_path": "a", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
+                "platform": "lever", "resume": { "storage_path": "", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
                 "profile": { "first_name": "A", "last_name": "B", "email": "a@b.example", "phone": "1", "location": { "city": "c" },
                     "education": [{ "institution": "i", "graduation_year": 2000 }], "work_history": [{ "company": "c" }], "skills": ["s"] },
                 "qa_answers": { "q": "a" },

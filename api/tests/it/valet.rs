@@ -106,6 +106,24 @@ async fn a_fault_of_an_application_is_named() {
         let answer = service.post("/valet/apply", &application(fault.clone())).await;
         assert_eq!(faults(&answer)[0].0, field, "{fault}");
     }
+    for (fault, field) in [
+        (json!({ "location": "London" }), "profile.location"),
+        (json!({ "location": { "zip": "x".repeat(21) } }), "profile.location.zip"),
+        (json!({ "location": { "city": 1 } }), "profile.location.city"),
+        (json!({ "years_of_experience": 71 }), "profile.years_of_experience"),
+        (json!({ "work_authorization": "x".repeat(101) }), "profile.work_authorization"),
+        (json!({ "salary_expectation": "x".repeat(101) }), "profile.salary_expectation"),
+        (json!({ "education": [{ "degree": "x".repeat(101) }] }), "profile.education.0.degree"),
+        (json!({ "work_history": [{ "start_date": "x".repeat(21) }] }), "profile.work_history.0.start_date"),
+    ] {
+        let mut body = application(json!({}));
+        body["profile"]
+            .as_object_mut()
+            .expect("a profile")
+            .extend(fault.as_object().expect("fields").clone());
+        let answer = service.post("/valet/apply", &body).await;
+        assert_eq!(faults(&answer).iter().map(|(field, _)| *field).collect::<Vec<_>>(), [field], "{fault}");
+    }
     let profile = json!({ "profile": { "first_name": "A", "last_name": "B", "email": "x", "education": [{ "graduation_year": 1 }] } });
     let answer = service.post("/valet/apply", &application(profile)).await;
     let fields: Vec<_> = faults(&answer).into_iter().map(|(field, _)| field).collect();
@@ -191,6 +209,19 @@ async fn the_status_follows_the_job() {
     let paused = status().await["interaction"].clone();
     assert_eq!((&paused["type"], &paused["page_url"]), (&json!("captcha"), &json!("https://a.example")));
     assert_eq!((&paused["screenshot_url"], &paused["timeout_seconds"]), (&json!("s"), &json!(300)));
+    // A tier may wait longer than the contract's 300 s: what the pause says is what counts.
+    service.sql(&format!(
+        "update gh_automation_jobs set interaction_data = '{{\"timeout_seconds\": 900}}' where id = '{id}'"
+    ));
+    assert_eq!(status().await["interaction"]["timeout_seconds"], 900);
+    // A job that waits without a machine has nothing but its error to say what is asked: the callback tells it, and so does this.
+    service.sql(&format!(
+        "update gh_automation_jobs set status = 'needs_human', interaction_type = null, interaction_data = null, error_code = 'captcha_blocked',
+            error_details = '{{\"message\": \"A captcha\"}}', screenshot_urls = '[\"first\", \"shot\"]' where id = '{id}'"
+    ));
+    let asked = status().await["interaction"].clone();
+    assert_eq!((&asked["type"], &asked["description"]), (&json!("captcha"), &json!("A captcha")));
+    assert_eq!((&asked["screenshot_url"], &asked["timeout_seconds"]), (&json!("shot"), &json!(300)));
     service.sql(&format!(
         "update gh_automation_jobs set status = 'failed', error_code = 'timeout', error_details = '{{\"message\": \"too slow\"}}'
         where id = '{id}'"

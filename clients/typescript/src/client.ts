@@ -60,7 +60,7 @@ export class GhostHandsClient {
     return this.#backend.createJob(userId === undefined ? job : { ...job, user_id: userId });
   }
 
-  /** Asks for up to fifty jobs: all of them, or none. */
+  /** Asks for up to fifty jobs: over REST all of them, or none; in DB mode all that are jobs. */
   createBatch(jobs: CreateJobParams[]): Promise<BatchResult>;
   createBatch(userId: string, jobs: Array<CreateJobOptions | CreateJobFields>): Promise<BatchResult>;
   async createBatch(

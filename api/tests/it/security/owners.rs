@@ -7,10 +7,11 @@ use super::{body, operations};
 use crate::harness::{Service, stranger, token, user};
 
 /// What a user is answered who asks for the other one's.
-const EXPECTED: [(&str, u16); 29] = [
+const EXPECTED: [(&str, u16); 30] = [
     ("GET /monitoring/metrics/json", 403),
     ("GET /monitoring/alerts", 403),
     ("GET /monitoring/workers", 403),
+    ("GET /monitoring/scaling", 403),
     ("GET /monitoring/dashboard", 403),
     ("GET /api/v1/gh/jobs", 200),        // an empty list
     ("POST /api/v1/gh/jobs", 201),       // their own job, whatever the body says
