@@ -47,7 +47,7 @@ pub async fn run(arguments: Chaos) -> Result<()> {
     let mut dice = Dice::new(arguments.seed, 1);
     while !feeding.is_finished() {
         world.wreck(&mut dice).await?;
-        sleep(Duration::from_millis(500 + dice.below(2500))).await;
+        sleep(Duration::from_millis(300 + dice.below(1400))).await;
     }
     let fed = feeding.await??;
     world.mend().await?;

@@ -18,6 +18,7 @@ mod ports;
 pub mod postgres;
 pub mod process;
 pub mod programs;
+pub mod prometheus;
 pub mod sandbox;
 pub mod sql;
 mod stack;

@@ -12,7 +12,7 @@ use xtask::arguments::Chaos;
 use super::dice::Dice;
 
 /// Jobs a second, over all bursts.
-const RATE: f64 = 8.0;
+const RATE: f64 = 14.0;
 /// How long a statement is tried again while the database is away.
 const AWAY: Duration = Duration::from_mins(1);
 /// What no statement of ours takes longer than.

@@ -57,11 +57,11 @@ const SHARES: [(u64, Role); 11] = [
 ];
 
 /// How many jobs are between two that fall silent or hang: each costs minutes.
-const SLOW_EVERY: u64 = 150;
+const SLOW_EVERY: u64 = 80;
 /// The first of them, so that a short run has none.
-const SLOW_FIRST: u64 = 120;
-/// No later job is slow, so that the run's end does not wait for it.
-const SLOW_UNTIL: u64 = 1000;
+const SLOW_FIRST: u64 = 70;
+/// No later job is slow: by the time the last jobs are put in, the slow ones are given up or nearly so.
+const SLOW_UNTIL: u64 = 500;
 
 /// The role of attempt `attempt` at job `number`.
 pub(super) fn of(seed: u64, number: u64, attempt: u64) -> Role {

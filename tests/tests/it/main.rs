@@ -8,6 +8,7 @@ mod pause;
 mod postgres;
 mod prometheus;
 mod ship;
+mod traces;
 mod typescript;
 mod up;
 mod wizard;
