@@ -58,6 +58,12 @@ pub struct NewJob {
     pub traceparent: Option<String>,
 }
 
+impl NewJob {
+    fn is_a_services(&self) -> bool {
+        self.created_by == "valet"
+    }
+}
+
 /// A job that was written.
 #[derive(Debug, Serialize, sqlx::FromRow)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -147,15 +153,19 @@ pub async fn create(db: &Db, jobs: &[NewJob]) -> Result<Creation> {
 }
 
 async fn insert(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Creation> {
+    if let [job] = jobs
+        && job.is_a_services()
+    {
+        match write_unlimited(db, job).await {
+            Ok(Some(created)) => return Ok(Creation::Created(vec![created], None)),
+            Ok(None) => {}
+            Err(fault) => return unstorable(fault),
+        }
+    }
     loop {
         let written = match write(db, jobs).await {
             Ok(written) => written,
-            Err(sqlx::Error::Database(fault)) if is_about_a_value(fault.code().as_deref()) => {
-                let field = fault.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::column);
-                let (field, reason) = (field.unwrap_or_default().to_owned(), fault.message().to_owned());
-                return Ok(Creation::Unstorable { field, reason });
-            }
-            Err(fault) => return Err(fault.into()),
+            Err(fault) => return unstorable(fault),
         };
         let mut created: Vec<Created> = written.iter().filter_map(Written::created).collect();
         let verdict = written.into_iter().next();
@@ -209,15 +219,11 @@ impl Written {
     }
 }
 
-/// Writes what is allowed and has no taken key; at least one row comes back, with the verdict.
-async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Written>> {
-    sqlx::query_as(
-        "with verdict as materialized (
-            -- A service's users have no limit until an account says one: most are not even asked about.
-            select * from gh_rate_check($1, $2)
-            where not $2 or exists (select from gh_accounts a where a.user_id = any($3))
-        ), written as (
-            insert into gh_automation_jobs (
+/// Inserts the jobs of `$1` that have no taken key, under a condition; both ways of writing are this one.
+macro_rules! insert_jobs {
+    (tier: $tier:literal, only_if: $condition:literal) => {
+        concat!(
+            "insert into gh_automation_jobs (
                 id, user_id, created_by, job_type, target_url, task_description, input_data, priority, scheduled_at,
                 max_retries, timeout_seconds, tags, idempotency_key, metadata, callback_url, valet_task_id,
                 resume_ref, target_worker_id, execution_mode, worker_affinity, traceparent, tier)
@@ -225,33 +231,68 @@ async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Writt
                 id, user_id, created_by, job_type, target_url, task_description, input_data, priority, scheduled_at,
                 max_retries, timeout_seconds, tags, idempotency_key, metadata, callback_url, valet_task_id,
                 resume_ref, target_worker_id, coalesce(execution_mode, 'auto'), coalesce(worker_affinity, 'preferred'),
-                traceparent,
-                -- A user's tier is the account's, whatever the body says; a service's word is taken by the table's trigger.
-                case when not $2 then coalesce((select a.tier from gh_accounts a where a.user_id = new.user_id), 'free') end
-            from jsonb_to_recordset($1) as new (
+                traceparent, ",
+            $tier,
+            " from jsonb_to_recordset($1) as new (
                 id uuid, user_id uuid, created_by text, job_type text, target_url text, task_description text,
                 input_data jsonb, priority integer, scheduled_at timestamptz, max_retries integer,
                 timeout_seconds integer, tags jsonb, idempotency_key text, metadata jsonb, callback_url text,
                 valet_task_id text, resume_ref jsonb, target_worker_id text, execution_mode text,
                 worker_affinity text, traceparent text)
-            where coalesce((select allowed from verdict), true)
-            on conflict (idempotency_key) do nothing
-            returning id, status, created_at
+            where ",
+            $condition,
+            " on conflict (idempotency_key) do nothing
+            returning id, status, created_at"
         )
-        select coalesce(v.allowed, true) as allowed, v.source, v.tier, v.platform, v.max, v.remaining, v.reset_at,
-            w.id, w.status, w.created_at
-        from (values (1)) one left join verdict v on true left join written w on true",
-    )
+    };
+}
+
+/// Writes a service's job whose user has no account, and so no limit: most jobs there are, at little more than the insert itself.
+/// `None`: the user has one, or the key is taken.
+async fn write_unlimited(db: &mut PgConnection, job: &NewJob) -> sqlx::Result<Option<Created>> {
+    // The tier is the service's word, which the table's trigger takes.
+    sqlx::query_as(insert_jobs!(
+        tier: "null",
+        only_if: "not exists (select from gh_accounts a where a.user_id = new.user_id)"
+    ))
+    .bind(Json([job]))
+    .fetch_optional(db)
+    .await
+}
+
+/// Writes what is allowed and has no taken key; at least one row comes back, with the verdict.
+async fn write(db: &mut PgConnection, jobs: &[NewJob]) -> sqlx::Result<Vec<Written>> {
+    sqlx::query_as(concat!(
+        "with verdict as materialized (
+            select * from gh_rate_check($1, $2)
+        ), written as (",
+        insert_jobs!(
+            // A user's tier is the account's, whatever the body says; a service's word is taken by the table's trigger.
+            tier: "case when not $2 then coalesce((select a.tier from gh_accounts a where a.user_id = new.user_id), 'free') end",
+            only_if: "(select allowed from verdict)"
+        ),
+        ")
+        select v.allowed, v.source, v.tier, v.platform, v.max, v.remaining, v.reset_at, w.id, w.status, w.created_at
+        from verdict v left join written w on true",
+    ))
     .bind(Json(jobs))
-    .bind(jobs.iter().all(|job| job.created_by == "valet"))
-    .bind(jobs.iter().map(|job| job.user_id.0).collect::<Vec<_>>())
+    .bind(jobs.iter().all(NewJob::is_a_services))
     .fetch_all(db)
     .await
 }
 
-/// Data exceptions (22), and nesting deeper than the server's stack (54001).
-fn is_about_a_value(code: Option<&str>) -> bool {
-    code.is_some_and(|code| code.starts_with("22") || code == "54001")
+/// What a refused statement says of the job's values, if it is about them: data exceptions (22), and nesting deeper than the
+/// server's stack (54001).
+fn unstorable(fault: sqlx::Error) -> Result<Creation> {
+    let sqlx::Error::Database(said) = &fault else { return Err(fault.into()) };
+    if !said.code().is_some_and(|code| code.starts_with("22") || code == "54001") {
+        return Err(fault.into());
+    }
+    let field = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::column);
+    Ok(Creation::Unstorable {
+        field: field.unwrap_or_default().to_owned(),
+        reason: said.message().to_owned(),
+    })
 }
 
 /// The other jobs that hold a key of `jobs`.
