@@ -30,8 +30,9 @@ pub enum Told {
     reason = "the exporter reads OpenTelemetry's own variables itself; this only asks whether it should"
 )]
 pub fn start(service: &'static str) -> Result<Option<mpsc::Sender<Told>>, Box<dyn std::error::Error>> {
-    let named = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
-    if !named("OTEL_EXPORTER_OTLP_ENDPOINT") && !named("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") {
+    let places =
+        [std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT"), std::env::var("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")];
+    if places.iter().flatten().all(String::is_empty) {
         return Ok(None);
     }
     let mut exporter = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary).build()?;
