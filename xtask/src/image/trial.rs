@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::build::Image;
-use crate::build;
+use crate::{build, setup};
 
 /// Enters an image and becomes its program, with the environment it was given. The root cannot be written to.
 const ENTER: &str = r#"#!/bin/sh
@@ -39,6 +39,9 @@ exec unshare --mount --pid --fork --kill-child -- sh -eu -c '
 
 /// Runs the demo with the programs of both images.
 pub fn run(api: &Image, runner: &Image) -> Result<()> {
+    setup::run()?;
+    let release = (!cfg!(debug_assertions)).then_some("--release");
+    build::cargo(["build", "--package", "e2e", "--package", "local", "--bins"].into_iter().chain(release))?;
     let folder = xtask::workspace().join("target/image/bin");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
