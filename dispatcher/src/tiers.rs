@@ -30,10 +30,10 @@ pub enum Reload {
 impl Source {
     /// The tiers of a start, which must be right.
     pub fn new(path: Option<PathBuf>, tiers: Tiers) -> Self {
-        let changed = path.as_ref().and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
         let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         let hash = sha256(text.as_deref().unwrap_or(domain::tier::DEFAULT));
-        Self { path, changed, tiers: Arc::new(tiers), hash }
+        // Whatever was written since `tiers` were read is found by the first look.
+        Self { path, changed: None, tiers: Arc::new(tiers), hash }
     }
 
     /// The tiers in force.
@@ -114,5 +114,16 @@ mod tests {
         assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
         assert_eq!(source.reload(), Reload::Same, "said once");
         assert_eq!(source.hash(), hash, "the refused file is not the one in force");
+    }
+
+    #[test]
+    fn an_edit_between_the_reading_of_the_settings_and_the_first_look_is_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tiers.toml");
+        let edited = domain::tier::DEFAULT.replacen("memory_mb = 2048", "memory_mb = 4096", 1);
+        std::fs::write(&path, edited).expect("written");
+        let mut source = Source::new(Some(path), Tiers::default());
+        assert_eq!(source.reload(), Reload::Taken);
+        assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
     }
 }
