@@ -30,7 +30,8 @@ async fn it_takes_no_more_connections_than_the_pool_may_have_and_leaves_one_to_t
     let job = world.insert(UserId::new(), "starter").await;
     let db = opened(&world).await;
     assert_eq!(many(&db, job).await, 200);
-    let used = world.count("select count(*) from pg_stat_activity where application_name = 'lane'").await;
+    let open = "select count(*) from pg_stat_activity where application_name = 'lane' and datname = current_database()";
+    let used = world.count(open).await;
     assert!((1..=4).contains(&used), "{used}");
     timeout(Duration::from_secs(5), db.ping()).await.expect("in time").expect("there is one left");
     timeout(Duration::from_secs(5), db.close()).await.expect("nothing is held back");
@@ -42,8 +43,7 @@ async fn a_connection_that_died_is_replaced() {
     let job = world.insert(UserId::new(), "starter").await;
     let db = opened(&world).await;
     assert_eq!(many(&db, job).await, 200);
-    let killed =
-        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'lane'";
+    let killed = "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'lane' and datname = current_database()";
     assert!(world.count(killed).await > 0);
     let until = Instant::now() + Duration::from_secs(10);
     while many(&db, job).await < 200 {
