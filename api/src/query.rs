@@ -94,6 +94,16 @@ impl Query {
         Sort::default()
     }
 
+    /// One of these words.
+    pub fn one_of(&mut self, name: &str, words: &[&str]) -> Option<String> {
+        let text = self.text(name)?;
+        if words.contains(&text.as_str()) {
+            return Some(text);
+        }
+        self.fault(name, &format!("must be one of {}", words.join(", ")), "invalid_enum_value");
+        None
+    }
+
     /// Refuses the request when any parameter read so far was at fault.
     pub fn check(self) -> Result<(), ApiError> {
         if self.faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(&self.faults)) }

@@ -4,10 +4,10 @@ use serde_json::Value;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 macro_rules! lists {
-    ($($(#[$doc:meta])* $name:ident: $($word:literal)+;)+) => { $(
+    ($($(#[$doc:meta])* $name:ident: $words:expr;)+) => { $(
         $(#[$doc])*
         pub mod $name {
-            const WORDS: &[&str] = &[$($word),+];
+            const WORDS: &[&str] = &$words;
 
             /// A rule of garde: one of these words, or nothing.
             pub fn rule<C>() -> impl FnOnce(&Option<String>, &C) -> garde::Result {
@@ -24,19 +24,19 @@ macro_rules! lists {
 
 lists! {
     /// The tiers a job may name. Who may use which is the account's to say.
-    tier: "free" "starter" "pro" "premium" "enterprise";
+    tier: domain::tier::NAMES;
     /// The platforms with rules of their own.
-    platform: "linkedin" "greenhouse" "lever" "workday" "icims" "taleo" "smartrecruiters" "amazon" "other";
+    platform: ["linkedin", "greenhouse", "lever", "workday", "icims", "taleo", "smartrecruiters", "amazon", "other"];
     /// The ways to work, as the column's check knows them.
-    execution_mode: "auto" "ai_only" "cookbook_only" "hybrid" "smart_apply" "agent_apply" "mastra" "mastra_decision";
+    execution_mode: ["auto", "ai_only", "cookbook_only", "hybrid", "smart_apply", "agent_apply", "mastra", "mastra_decision"];
     /// How strictly a target worker is meant.
-    affinity: "strict" "preferred" "any";
+    affinity: ["strict", "preferred", "any"];
     /// How much to spend for the outcome.
-    quality: "speed" "balanced" "quality";
+    quality: ["speed", "balanced", "quality"];
     /// Who can answer a job that waits.
-    resolver: "human" "system";
+    resolver: ["human", "system"];
     /// What an answer to a job that waits can be.
-    resolution: "manual" "code_entry" "credentials" "skip";
+    resolution: ["manual", "code_entry", "credentials", "skip"];
 }
 
 fn one_of<C>(words: &'static [&'static str]) -> impl FnOnce(&Option<String>, &C) -> garde::Result {

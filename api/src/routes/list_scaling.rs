@@ -13,8 +13,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::build::wall_clock;
 use crate::caller::Caller;
-use crate::error::{ApiError, ApiResult};
-use crate::fields::FieldError;
+use crate::error::ApiResult;
 use crate::openapi;
 use crate::query::Query;
 
@@ -49,12 +48,8 @@ pub async fn list_scaling(
     mut query: Query,
 ) -> ApiResult<Json<ScalingLog>> {
     caller.require_service()?;
-    let (named, limit) = (query.text("tier"), query.number("limit", 1, 1000, 100));
+    let (named, limit) = (query.one_of("tier", &tier::NAMES), query.number("limit", 1, 1000, 100));
     query.check()?;
-    if named.as_deref().is_some_and(|name| !tier::NAMES.contains(&name)) {
-        let message = format!("must be one of {}", tier::NAMES.join(", "));
-        return Err(ApiError::invalid(&[FieldError::new("tier", &message, "invalid_enum_value")]));
-    }
     let decisions = scale::decisions(&app.db, named.as_deref(), limit).await?;
     Ok(Json(ScalingLog { count: decisions.len(), decisions, timestamp: wall_clock() }))
 }

@@ -4,13 +4,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::prelude::*;
 
 /// Starts the log of `service`, and its traces where a collector is named ([`crate::trace`]). `RUST_LOG` filters; the default is `info`.
-///
-/// chromiumoxide's handler is quietened: it warns at every event of a newer Chromium that it cannot read.
 #[expect(clippy::disallowed_methods, reason = "the log starts before any configuration is read")]
 pub fn init_telemetry(service: &'static str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new("info,chromiumoxide=error,sqlx=warn,hyper=warn,tokio_cron_scheduler=warn")
-    });
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,hyper=warn,tokio_cron_scheduler=warn"));
     let registry = tracing_subscriber::registry().with(filter);
     let human = std::env::var("NODE_ENV").is_ok_and(|env| env == "development");
     let result = if human {

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 
 /// No statement of a service takes longer; the claim at a million pending rows takes milliseconds.
 /// Nor is one worth compiling: for sums over a month's lines that alone took 0.7 s, more than the sums themselves.
-const STATEMENT_TIMEOUT: &str = "set statement_timeout = '5s'; set lock_timeout = '2s'; set idle_in_transaction_session_timeout = '10s'; set jit = off";
+const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '2s'; set idle_in_transaction_session_timeout = '10s'; set jit = off";
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ impl Db {
             .idle_timeout(Duration::from_mins(5))
             .after_connect(|connection, _| {
                 Box::pin(async move {
-                    sqlx::raw_sql(STATEMENT_TIMEOUT).execute(connection).await?;
+                    sqlx::raw_sql(SETTINGS).execute(connection).await?;
                     Ok(())
                 })
             })

@@ -1,5 +1,6 @@
 //! What each role may do.
 
+use domain::id::UserId;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
@@ -9,6 +10,18 @@ async fn runner(world: &World) -> PgConnection {
     PgConnection::connect(&world.database.url_as("gh_runner", RUNNER_PASSWORD))
         .await
         .expect("the runner can log in")
+}
+
+/// A connection with the rights of an end user, as PostgREST has it.
+async fn as_user(world: &World, user: UserId) -> PgConnection {
+    let mut connection = world.sql().await;
+    sqlx::query("select set_config('request.jwt.claims', $1, false)")
+        .bind(json!({"sub": user}).to_string())
+        .execute(&mut connection)
+        .await
+        .expect("claims");
+    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    connection
 }
 
 #[tokio::test]
@@ -63,15 +76,9 @@ async fn every_table_of_ours_has_row_level_security() {
 #[tokio::test]
 async fn a_user_sees_only_own_jobs_and_decides_nothing_the_system_decides() {
     let world = World::new().await;
-    let (me, other) = (domain::id::UserId::new(), domain::id::UserId::new());
+    let (me, other) = (UserId::new(), UserId::new());
     world.insert(other, "starter").await;
-    let mut connection = world.sql().await;
-    sqlx::query("select set_config('request.jwt.claims', $1, false)")
-        .bind(json!({"sub": me}).to_string())
-        .execute(&mut connection)
-        .await
-        .expect("claims");
-    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    let mut connection = as_user(&world, me).await;
     sqlx::query("insert into gh_automation_jobs (user_id, job_type, target_url, input_data, metadata) values ($1, 'apply', 'https://example.com', '{\"tier\":\"enterprise\"}', '{\"callback_url\":\"https://evil.example\",\"subscription_tier\":\"enterprise\"}')")
         .bind(me.0)
         .execute(&mut connection)
@@ -107,7 +114,7 @@ async fn a_user_sees_only_own_jobs_and_decides_nothing_the_system_decides() {
 #[tokio::test]
 async fn where_a_callback_goes_can_be_read_by_no_user_however_it_was_written() {
     let world = World::new().await;
-    let me = domain::id::UserId::new();
+    let me = UserId::new();
     let address = "https://valet.example/hook?token=the-service-key";
     // As VALET inserts a job, and as it adds the ids of its queue a moment later.
     sqlx::query(
@@ -131,13 +138,7 @@ async fn where_a_callback_goes_can_be_read_by_no_user_however_it_was_written() {
             .expect("the row");
     assert_eq!(kept, (address.to_owned(), json!({"source": "valet", "pgBossJobId": "x"})));
 
-    let mut connection = world.sql().await;
-    sqlx::query("select set_config('request.jwt.claims', $1, false)")
-        .bind(json!({"sub": me}).to_string())
-        .execute(&mut connection)
-        .await
-        .expect("claims");
-    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    let mut connection = as_user(&world, me).await;
     // What the front end selects (deployment strategy, 5.4).
     let row: (uuid::Uuid, String, Option<String>) = sqlx::query_as(
         "select id, status, result_summary from (select id, status, status_message, started_at, completed_at, result_summary from gh_automation_jobs) x",
@@ -193,14 +194,8 @@ async fn where_a_callback_goes_can_be_read_by_no_user_however_it_was_written() {
 #[tokio::test]
 async fn a_user_names_no_resume_but_their_own_in_a_row_they_insert() {
     let world = World::new().await;
-    let me = domain::id::UserId::new();
-    let mut connection = world.sql().await;
-    sqlx::query("select set_config('request.jwt.claims', $1, false)")
-        .bind(json!({"sub": me}).to_string())
-        .execute(&mut connection)
-        .await
-        .expect("claims");
-    sqlx::raw_sql("set role authenticated").execute(&mut connection).await.expect("role");
+    let me = UserId::new();
+    let mut connection = as_user(&world, me).await;
     let insert = "insert into gh_automation_jobs (user_id, job_type, target_url, input_data, metadata) values ($1, 'apply', 'https://example.com', $2, $3)";
     let foreign = json!({"storage_path": "somebody/cv.pdf"});
     for (input, metadata, field) in [
