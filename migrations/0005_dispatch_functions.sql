@@ -135,10 +135,13 @@ begin
       ) d left join live l on l.user_id = d.user_id
       where d.turn + coalesce(l.n, 0) <= t.per_user
     ), held as materialized (
-      select j.id, j.user_id, j.ctid as place, f.k from first f join gh_automation_jobs j on j.ctid = f.place
-      where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null
-        and (j.scheduled_at is null or j.scheduled_at <= now()) and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
-      order by f.k limit v_free for update of j skip locked
+      -- One by one in their order, until there are enough: the rest of the window is not looked at again.
+      select j.id, j.user_id, f.place, f.k from (select * from first order by k) f cross join lateral (
+        select x.id, x.user_id from gh_automation_jobs x
+        where x.ctid = f.place and x.tier = t.tier and x.status in ('pending', 'queued') and x.worker_id is null
+          and (x.scheduled_at is null or x.scheduled_at <= now()) and (x.target_worker_id is null or x.worker_affinity is distinct from 'strict')
+        for update skip locked) j
+      limit v_free
     )
     select array_agg(h.id order by h.k), array_agg(h.user_id order by h.k), array_agg(h.place order by h.k) into v_jobs, v_users, v_places from held h;
     continue when v_jobs is null;

@@ -29,9 +29,6 @@ create table gh_budget_holds (
   primary key (tier, user_id)
 );
 
--- Which attempts of a user are live.
-create index gh_live_attempts_of_user on gh_job_attempts (user_id) where state in ('claimed', 'launching', 'running');
-
 -- The sums of each day (UTC), so that a claim need not add up a day's lines. Written as the last thing of a transaction (deferred), so that
 -- nobody waits for anything while they hold a row that all share.
 create table gh_day_spending (

@@ -9,7 +9,8 @@ use sqlx::PgConnection;
 use super::figure::{Figure, Samples, Target, ms};
 use super::rig::Rig;
 
-const BATCH: usize = 10;
+/// What Fly's limit lets one app create at once, and a batch with jobs of several tiers or of pool machines.
+const BATCHES: [usize; 2] = [3, 10];
 const CLAIMS: usize = 200;
 const USERS: i32 = 500;
 /// The lengths of the queue.
@@ -25,10 +26,12 @@ pub(super) async fn measure() -> Result<Vec<Figure>> {
         seed(&mut connection, pending - there).await?;
         there = pending;
         eprintln!("  {pending} jobs wait, after {:.0} s", began.elapsed().as_secs_f64());
-        let samples = Samples::new(claims(&rig, &mut connection).await?);
-        let what = |which| format!("claim of {BATCH} with {pending} jobs waiting, {which}");
-        figures.push(Figure::new("claim", what("median"), samples.median(), "ms", Target::AtMost(2.0)));
-        figures.push(Figure::aside("claim", what("p99"), samples.percentile(99), "ms"));
+        for batch in BATCHES {
+            let samples = Samples::new(claims(&rig, &mut connection, batch).await?);
+            let what = |which| format!("claim of {batch} with {pending} jobs waiting, {which}");
+            figures.push(Figure::new("claim", what("median"), samples.median(), "ms", Target::AtMost(2.0)));
+            figures.push(Figure::aside("claim", what("p99"), samples.percentile(99), "ms"));
+        }
     }
     let samples = Samples::new(commits(&mut connection).await?);
     for (which, value) in [("median", samples.median()), ("p99", samples.percentile(99))] {
@@ -70,13 +73,13 @@ async fn commits(connection: &mut PgConnection) -> Result<Vec<f64>> {
 }
 
 /// The time of each claim; between two of them the jobs of the earlier one end, so that users get their turns back.
-async fn claims(rig: &Rig, connection: &mut PgConnection) -> Result<Vec<f64>> {
+async fn claims(rig: &Rig, connection: &mut PgConnection, batch: usize) -> Result<Vec<f64>> {
     let (tiers, mut times) = (Tiers::default(), Vec::new());
     for number in 0..CLAIMS + 10 {
         let began = Instant::now();
-        let claimed = rig.claim(&tiers, BATCH).await?;
+        let claimed = rig.claim(&tiers, batch).await?;
         let took = began.elapsed();
-        ensure!(claimed.len() == BATCH, "only {} jobs were claimed", claimed.len());
+        ensure!(claimed.len() == batch, "only {} jobs were claimed", claimed.len());
         if number >= 10 {
             times.push(ms(took));
         }

@@ -91,3 +91,13 @@ async fn a_claim_that_was_planned_on_a_quiet_day_reads_no_more_rows_on_a_busy_on
     let rows = read(&world, db, before).await;
     assert!(rows < MOST, "{rows} rows were read");
 }
+
+/// What was claimed stays in the way of every claim until the queue is vacuumed, which Postgres by itself leaves until a fifth of it is dead.
+#[tokio::test]
+async fn a_queue_of_a_million_is_vacuumed_when_ten_thousand_of_it_are_dead() {
+    let world = World::new().await;
+    let dead = "select (1000000 * max(option_value::float) filter (where option_name = 'autovacuum_vacuum_scale_factor')
+                        + max(option_value::float) filter (where option_name = 'autovacuum_vacuum_threshold'))::bigint
+                from pg_class, pg_options_to_table(reloptions) where oid = 'gh_automation_jobs'::regclass";
+    assert!(world.count(dead).await <= 11_000);
+}
