@@ -36,8 +36,8 @@ pub struct BrowserConfig {
     pub no_sandbox: bool,
     /// Whether it runs without a window.
     pub headless: bool,
-    /// The X display of its window.
-    pub display: Option<String>,
+    /// What its window needs of our environment: which X display, and the file that opens it.
+    pub display: Vec<(&'static str, String)>,
     /// How names are resolved and addresses dialled for it.
     pub outside: Outside,
 }
@@ -57,13 +57,15 @@ impl BrowserConfig {
                 )
             })?,
         };
+        let headless = lookup("GH_HEADLESS").as_deref() != Some("false");
+        let shown: &[&str] = if headless { &[] } else { &["DISPLAY", "XAUTHORITY"] };
         let uid = lookup("GH_BROWSER_UID").and_then(|uid| uid.parse().ok()).or(is_root().then_some(NOBODY));
         Ok(Self {
             program,
             uid: uid.filter(|_| is_root()),
             no_sandbox: lookup("GH_CHROMIUM_NO_SANDBOX").as_deref() == Some("1"),
-            headless: lookup("GH_HEADLESS").as_deref() != Some("false"),
-            display: lookup("DISPLAY"),
+            headless,
+            display: shown.iter().filter_map(|name| Some((*name, lookup(name)?))).collect(),
             outside: Outside::default(),
         })
     }
@@ -202,9 +204,7 @@ fn command(config: &BrowserConfig, workspace: &Workspace, proxy: u16) -> Command
     let mut command = Command::new(&config.program);
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", workspace.path());
     command.env("TMPDIR", workspace.path()).env("LANG", "C.UTF-8").current_dir(workspace.path());
-    if let Some(display) = &config.display {
-        command.env("DISPLAY", display);
-    }
+    command.envs(config.display.iter().map(|(name, value)| (name, value)));
     command.args(FLAGS.iter().map(|(flag, _)| flag));
     command.arg(format!("--user-data-dir={}", workspace.profile().display()));
     command.arg(format!("--proxy-server=http://127.0.0.1:{proxy}"));
@@ -324,5 +324,29 @@ fn kill_group(group: i32) {
     // SAFETY: a plain system call; the group is ours until its leader is reaped, and the caller holds it unreaped.
     unsafe {
         libc::kill(-group, libc::SIGKILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(headless: &str) -> Vec<String> {
+        let lookup = |name: &str| match name {
+            "GH_CHROMIUM" => Some("/bin/true".to_owned()),
+            "GH_HEADLESS" => Some(headless.to_owned()),
+            name => Some(format!("our {name}")),
+        };
+        let config = BrowserConfig::from_lookup(lookup).expect("a browser");
+        let workspace = Workspace::new(None).expect("a folder");
+        let command = command(&config, &workspace, 1);
+        command.get_envs().map(|(name, _)| name.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn only_a_window_learns_which_display_is_ours() {
+        let without = environment("true");
+        assert_eq!(without, ["HOME", "LANG", "PATH", "TMPDIR"]);
+        assert_eq!(environment("false"), ["DISPLAY", "HOME", "LANG", "PATH", "TMPDIR", "XAUTHORITY"]);
     }
 }

@@ -18,13 +18,15 @@ const IMAGE: &str = "local/runner@sha256:000000000000000000000000000000000000000
 /// What a part may see of our environment. Nothing else: a developer's shell may point at a real database.
 const INHERITED: [&str; 7] =
     ["PATH", "HOME", "LANG", "RUST_LOG", "RUST_BACKTRACE", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-/// What the runner sees of our environment: the model keys, and how to log and whom to trust.
-const FOR_RUNNER: [&str; 9] = [
+/// What the runner sees of our environment: the model keys, whether and where to show its browser, how to log and whom to trust.
+const FOR_RUNNER: [&str; 11] = [
     "OPENAI_API_KEY",
     "GOOGLE_API_KEY",
     "ANTHROPIC_API_KEY",
     "GH_OPENAI_BASE_URL",
     "GH_HEADLESS",
+    "DISPLAY",
+    "XAUTHORITY",
     "RUST_LOG",
     "RUST_BACKTRACE",
     "SSL_CERT_FILE",
