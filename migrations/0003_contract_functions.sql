@@ -96,7 +96,7 @@ begin
   if new.created_by in ('api', 'user') then -- asked for by its user, over REST or straight
     select * into v_foreign from gh_foreign_resume(new.user_id, new.resume_ref, new.input_data, new.metadata);
     if found then
-      raise exception using errcode = '22023', column = v_foreign.field,
+      raise exception using errcode = '22023', column = v_foreign.field, detail = new.id,
         message = format('must begin with the id of the user, as in %s/resume.pdf: %s', new.user_id, v_foreign.key);
     end if;
   end if;

@@ -82,7 +82,11 @@ pub async fn create_batch(
         }
         Creation::Duplicates(clashes) => Err(duplicates(&clashes, &new)),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
-        Creation::Unstorable { field, reason } => Err(unstorable(&field, &reason)),
+        Creation::Unstorable { job, field, reason } => {
+            let index = job.and_then(|job| new.iter().position(|new| new.id == job));
+            let field = index.map_or_else(|| field.clone(), |index| format!("jobs.{index}.{field}"));
+            Err(unstorable(&field, &reason))
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub(super) async fn write(app: &App, job: &NewJob) -> ApiResult<Result<(Created,
         }
         Creation::Duplicates(mut clashes) => clashes.pop().map(Err).ok_or_else(ApiError::internal),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
-        Creation::Unstorable { field, reason } => Err(unstorable(&field, &reason)),
+        Creation::Unstorable { field, reason, .. } => Err(unstorable(&field, &reason)),
     }
 }
 

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::body;
 use crate::harness::{Ask, Service, faults, stranger, user};
 
-/// Every place that names an object of the storage; the field as the table calls it.
+/// Every place that names an object of the storage; the field as the table calls it, and in a batch which item's.
 const FIELDS: [(&str, &str, &str); 8] = [
     ("/jobs", "/resume_ref", "resume_ref.storage_path"),
     ("/jobs", "/metadata/resume_ref", "metadata.resume_ref.storage_path"),
     ("/jobs", "/input_data/resume_ref", "input_data.resume_ref.storage_path"),
     ("/jobs", "/input_data/resume_path", "input_data.resume_path"),
-    ("/jobs/batch", "/jobs/0/input_data/resume_path", "input_data.resume_path"),
+    ("/jobs/batch", "/jobs/0/input_data/resume_path", "jobs.0.input_data.resume_path"),
     ("/valet/apply", "/resume", "resume_ref.storage_path"),
     ("/valet/task", "/metadata/resume_ref", "metadata.resume_ref.storage_path"),
     ("/valet/task", "/input_data/resume_path", "input_data.resume_path"),

@@ -122,6 +122,8 @@ pub enum Creation {
     /// None was written, because Postgres cannot hold a value of one (a null character, a lone surrogate, a number without end), or
     /// because a rule of the table is about what only it knows.
     Unstorable {
+        /// The job, when the table names it.
+        job: Option<JobId>,
         /// The field, when the table names it; else empty.
         field: String,
         /// Why.
@@ -288,8 +290,10 @@ fn unstorable(fault: sqlx::Error) -> Result<Creation> {
     if !said.code().is_some_and(|code| code.starts_with("22") || code == "54001") {
         return Err(fault.into());
     }
-    let field = said.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::column);
+    let said_more = said.try_downcast_ref::<PgDatabaseError>();
+    let field = said_more.and_then(PgDatabaseError::column);
     Ok(Creation::Unstorable {
+        job: said_more.and_then(PgDatabaseError::detail).and_then(|detail| detail.parse().ok()),
         field: field.unwrap_or_default().to_owned(),
         reason: said.message().to_owned(),
     })
