@@ -157,8 +157,10 @@ create trigger gh_job_attempts_ended after update of state on gh_job_attempts fo
 -- The job row is shared: VALET, the runbook and people write it by hand. Three rules keep it true.
 --   A terminal status absorbs: only a retry (pending, queued) leaves it. A late "running" callback changes nothing.
 --   A job whose form may have been sent is not tried again, whoever asks: a second attempt could never get the permit.
---   Whoever ends a job, or gives it back, takes it from its live attempt: every later write of that attempt is refused.
+--   Whoever ends a job, or gives it back, takes it from its live attempt: every later write of that attempt is refused, so also
+--   what it would have said of the form. If it had the permit, nobody knows any more, and a job that was given back ends there.
 create function gh_guard_job_status() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+declare v_message text;
 begin
   if old.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human') and new.status in ('pending', 'queued')
      and exists (select 1 from gh_permits p where p.job_id = old.id) then
@@ -177,8 +179,19 @@ begin
         end_class = case when new.status = 'cancelled' then 'cancelled' else 'retired' end,
         ended_at = now()
     where job_id = new.id and state in ('claimed', 'launching', 'running');
+    update gh_permits set outcome = 'unknown' where job_id = new.id and outcome is null;
     if new.status in ('pending', 'queued') then
       new.execution_attempt_id := null;
+      if exists (select 1 from gh_permits p where p.job_id = new.id) then
+        v_message := 'The form may have been sent: the job was taken from its machine between the permit to submit and the proof of it.';
+        new.status := 'failed';
+        new.completed_at := now();
+        new.error_code := 'submission_unknown';
+        new.error_details := jsonb_build_object('message', v_message);
+        new.status_message := v_message;
+        insert into gh_job_events (job_id, event_type, message, metadata, actor)
+        values (new.id, 'job_failed', v_message, jsonb_build_object('error_code', 'submission_unknown', 'error_message', v_message, 'final', true), 'system');
+      end if;
     end if;
   end if;
   return new;

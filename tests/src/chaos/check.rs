@@ -139,8 +139,8 @@ fn one_permit(facts: &Facts) -> Vec<Broken> {
         if count == 1 && outcome == Some("not_submitted") {
             broken.push(Broken::new(3, job.id, "it was sent, and the permit says not_submitted"));
         }
-        if job.status == "failed" && permit.is_some() && outcome.is_none() {
-            broken.push(Broken::new(3, job.id, "it failed, and nobody says what became of the permit"));
+        if permit.is_some() && outcome.is_none() {
+            broken.push(Broken::new(3, job.id, "it is over, and nobody says what became of the permit"));
         }
     }
     for attempt in &facts.attempts {

@@ -3,6 +3,7 @@
 use domain::attempt::EndClass;
 use domain::job::JobStatus;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 use store::runner::{Beat, Call, Finish, Permit, Start};
 
 use crate::world::{World, started, why};
@@ -94,8 +95,14 @@ async fn the_permit_is_given_to_one_attempt_of_a_job_ever() {
         Permit::Granted,
         "the reply may have been lost"
     );
-    // Somebody gives the job back by hand, as the runbook does.
-    world.execute("update gh_automation_jobs set status = 'pending', worker_id = null").await;
+    // Somebody gives the job back past every trigger of its table, as a restored backup might.
+    world
+        .execute(
+            "set session_replication_role = replica;
+             update gh_job_attempts set state = 'lost', end_class = 'retired', ended_at = now();
+             update gh_automation_jobs set status = 'pending', worker_id = null",
+        )
+        .await;
     let again = world.claim(1).await.pop().expect("due");
     let mut second = world.runner(again.attempt_id).await;
     let reply = second.start(uuid::Uuid::new_v4(), "m2").await.expect("answered");
@@ -120,6 +127,34 @@ async fn a_job_that_dies_between_permit_and_proof_is_never_tried_again() {
             "{class:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_job_taken_back_after_the_permit_ends_at_once_and_nobody_knows_what_was_sent() {
+    let world = World::new().await;
+    for (by_hand, status, code) in [
+        ("status = 'pending', worker_id = null", "failed", Some("submission_unknown")),
+        ("status = 'cancelled', completed_at = now()", "cancelled", None),
+    ] {
+        let (claimed, runner) = world.running().await;
+        assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
+        let statement = format!("update gh_automation_jobs set {by_hand} where status = 'running'");
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut world.sql().await).await.expect("by hand");
+        assert_eq!(world.job(claimed.job_id, "status").await.as_deref(), Some(status));
+        assert_eq!(world.job(claimed.job_id, "error_code").await.as_deref(), code);
+        assert!(world.job(claimed.job_id, "completed_at").await.is_some());
+        assert_eq!(
+            world.count("select count(*) from gh_permits where outcome is distinct from 'unknown'").await,
+            0
+        );
+        assert!(world.claim(1).await.is_empty(), "{status}");
+        assert_eq!(
+            runner.finish(&json!({"class": "completed"})).await.expect("answered"),
+            Finish::TooLate(if code.is_some() { "retired" } else { "cancelled" }.into())
+        );
+    }
+    let told = "select count(*) from gh_job_events where event_type = 'job_failed' and metadata ->> 'error_code' = 'submission_unknown'";
+    assert_eq!(world.count(told).await, 1);
 }
 
 #[tokio::test]
