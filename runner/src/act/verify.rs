@@ -25,8 +25,15 @@ pub fn says(field: &Field, answer: &Answer, shown: &str) -> bool {
                 && meant.len() == shown.len()
                 && meant.iter().all(|it| shown.contains(&words::plain(it)))
         }
-        Answer::Text(text) => text_says(field.kind, text, shown),
+        Answer::Text(text) => !is_other_option(field, text, shown) && text_says(field.kind, text, shown),
     }
+}
+
+/// Whether a list shows an option that is another one than what was meant, however alike: "United States Minor Outlying
+/// Islands" holds all words of "United States".
+fn is_other_option(field: &Field, meant: &str, shown: &str) -> bool {
+    let offers = |text: &str| field.options.iter().any(|it| tidy(&it.label) == tidy(text));
+    field.kind == Kind::Combobox && tidy(meant) != tidy(shown) && offers(meant) && offers(shown)
 }
 
 fn text_says(kind: Kind, meant: &str, shown: &str) -> bool {
@@ -93,12 +100,26 @@ pub fn words(field: &Field, answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::{test_choices, test_field};
 
     #[test]
     fn a_phone_number_may_be_shown_with_separators_or_without_its_country() {
         assert!(text_says(Kind::Tel, "+49 151 2345678", "0151 2345678"));
         assert!(text_says(Kind::Tel, "+1 415 555 0100", "(415) 555-0100"));
         assert!(!text_says(Kind::Tel, "+1 415 555 0100", "(415) 555-0101"));
+    }
+
+    #[test]
+    fn a_list_that_shows_an_option_like_the_one_meant_does_not_say_it() {
+        let options = test_choices(&["United States", "United States Minor Outlying Islands"]);
+        let field = Field { options, ..test_field(Kind::Combobox, "Country") };
+        let meant = Answer::Text("United States".into());
+        assert!(says(&field, &meant, "United States"));
+        assert!(
+            says(&field, &meant, "United States of America"),
+            "no option: how the list shows the one meant"
+        );
+        assert!(!says(&field, &meant, "United States Minor Outlying Islands"));
     }
 
     #[test]
