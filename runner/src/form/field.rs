@@ -72,14 +72,6 @@ impl Kind {
         matches!(self, Self::SelectMultiple | Self::CheckboxGroup)
     }
 
-    /// Whether its answer is words a person could have typed.
-    pub const fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::Text | Self::Textarea | Self::Email | Self::Tel | Self::Url | Self::Number | Self::RichText
-        )
-    }
-
     /// The word used in reports and prompts.
     pub fn word(self) -> String {
         json!(self).as_str().unwrap_or_default().to_owned()
@@ -135,8 +127,6 @@ pub struct Field {
     pub section: String,
     /// How many characters it takes.
     pub max_length: Option<usize>,
-    /// Which files it takes.
-    pub accept: String,
     /// Which part of a date it is, where one is split: `month`, `day`, `year`; else empty.
     #[serde(default)]
     pub part: String,

@@ -6,6 +6,7 @@ mod candidate;
 mod command;
 mod complaints;
 mod egress;
+mod fields;
 mod forms;
 mod helped;
 mod injection;

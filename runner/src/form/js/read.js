@@ -161,6 +161,15 @@ const fileQuestion = (el) => {
   return null;
 };
 
+// The control that a hidden input only repeats: the one it shares its closest box with.
+const repeatedBy = (mirror, controls) => {
+  for (let at = parentOf(mirror), depth = 0; at && depth < 4 && at.tagName !== 'FORM'; at = parentOf(at), depth++) {
+    const inside = controls.filter((el) => holds(at, el));
+    if (inside.length) return inside.length === 1 ? inside[0] : null;
+  }
+  return null;
+};
+
 const describe = (members, everyControl, mirrors) => {
   const { el, kind } = members[0];
   let { question: text, help, box, why } = question(members, everyControl);
@@ -173,12 +182,12 @@ const describe = (members, everyControl, mirrors) => {
     const wanted = fileQuestion(el);
     if (wanted) { const lines = strip(wanted.text).split('\n'); text = lines[0]; help = lines.slice(1).join(' '); why = [...new Set([...why, ...evidence(el, wanted.text, [], null)])]; }
   }
-  if (kind === 'combobox' && mirrors.some((mirror) => box && holds(box, mirror))) why.push('mirror');
+  if (kind === 'combobox' && mirrors.some((mirror) => repeatedBy(mirror, everyControl) === el)) why.push('mirror');
   const grouped = kind === 'radio' || members.length > 1;
   const field = {
     node: id(el), kind: kind === 'checkbox' && grouped ? 'checkbox_group' : kind, question: text, help, required: [...new Set(why)], options: [],
     value: '', name: el.name || el.id || el.getAttribute('data-automation-id') || '', autocomplete: (el.getAttribute('autocomplete') || '').toLowerCase(),
-    placeholder: el.placeholder || '', section: heading(el), max_length: el.maxLength > 0 ? el.maxLength : null, accept: el.accept || '',
+    placeholder: el.placeholder || '', section: heading(el), max_length: el.maxLength > 0 ? el.maxLength : null,
     part: split ? split.part : '', group: groupOf(split ? split.box : el), chooser: false,
     multiple: !!el.multiple || !!closest(el, '[class*=is-multi],[class*=--multi],[aria-multiselectable=true],[data-automation-id=multiSelectContainer]'), form: el.form || closest(el, 'form') ? id(el.form || closest(el, 'form')) : null, error: errorOf(el, box),
   };
@@ -245,7 +254,7 @@ gh.fields = () => {
     group.buttons.forEach((el) => pillBox.set(id(el), group.box));
     const field = {
       node: id(group.box), kind: 'buttons', part: '', group: groupOf(group.box), chooser: false, question: text, help, required: [...new Set(why)], value: '', name: group.mirror ? group.mirror.name : '',
-      autocomplete: '', placeholder: '', section: heading(group.box), max_length: null, accept: '', multiple: false,
+      autocomplete: '', placeholder: '', section: heading(group.box), max_length: null, multiple: false,
       form: closest(group.box, 'form') ? id(closest(group.box, 'form')) : null, error: errorOf(group.box, box),
       options: group.buttons.map((el, at) => ({ label: group.texts[at], value: '', node: id(el), index: at, chosen: false, blank: false })),
     };
@@ -256,7 +265,7 @@ gh.fields = () => {
     const wanted = fileQuestion(el);
     if (!wanted) continue;
     const lines = strip(wanted.text).split('\n');
-    fields.push([el, { node: id(el), kind: 'file', question: lines[0], help: '', required: evidence(el, wanted.text, [], null), options: [], value: '', name: '', autocomplete: '', placeholder: '', section: heading(el), max_length: null, accept: '', part: '', group: '', chooser: true, multiple: false, form: closest(el, 'form') ? id(closest(el, 'form')) : null, error: errorOf(el, wanted.box) }]);
+    fields.push([el, { node: id(el), kind: 'file', question: lines[0], help: '', required: evidence(el, wanted.text, [], null), options: [], value: '', name: '', autocomplete: '', placeholder: '', section: heading(el), max_length: null, part: '', group: '', chooser: true, multiple: false, form: closest(el, 'form') ? id(closest(el, 'form')) : null, error: errorOf(el, wanted.box) }]);
   }
   const order = new Map(everything(document).map((el, at) => [el, at]));
   return fields.sort((a, b) => order.get(a[0]) - order.get(b[0])).map(([, field]) => field);
