@@ -4,6 +4,7 @@ mod advance;
 mod custom;
 mod fill;
 mod help;
+mod known;
 mod learn;
 mod mend;
 mod questions;

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod consent;
 pub mod fit;
+pub mod format;
 pub mod history;
 pub mod model;
 pub mod orders;
@@ -53,6 +54,13 @@ pub enum Answer {
     File(PathBuf),
 }
 
+impl Answer {
+    /// Its words, where it is words.
+    pub const fn text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text.as_str()) } else { None }
+    }
+}
+
 /// An answer and why it is the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -86,7 +94,6 @@ mod testing {
             placeholder: String::new(),
             section: String::new(),
             max_length: None,
-            accept: String::new(),
             part: String::new(),
             group: String::new(),
             chooser: false,

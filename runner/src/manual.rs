@@ -2,22 +2,29 @@
 //!
 //! It holds no answer. Where a model chose an option for a fact, it holds the option's words and a salted digest of the
 //! fact's value, so that the choice is repeated only for the very same fact, and equal facts of two candidates do not look
-//! alike. Where a model knew no answer, it holds a digest of all facts, so that it is not asked the same again.
+//! alike. Where a model knew no answer, it holds a digest of all facts, so that it is not asked the same again. Where a page
+//! wants an answer written in another way, it holds that way ([`crate::decide::format`]), and a digest of what answers it is
+//! for look like.
+
+mod found;
+
+pub use found::Found;
 
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use url::Url;
 use uuid::Uuid;
 
 use crate::decide::model::Facts;
-use crate::decide::{Answer, Decision, Source, fit};
-use crate::form::{Field, Form, words};
+use crate::decide::{Answer, Decision, Source, fit, format};
+use crate::form::{Field, words};
 
 /// A manual below this health is not used.
 const HEALTHY: f64 = 0.3;
+/// How many formats of one question are kept: one for each outline its answers have had.
+const FORMATS: usize = 8;
 
 /// One question and what answers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +38,11 @@ pub struct Step {
     /// The option a model chose for the fact; empty where the fact fits by itself.
     #[serde(default)]
     pub option: String,
-    /// Salt and digest of the fact's value, where an option was chosen for it.
+    /// How the page wants the answer written; empty where it takes it as it is.
+    #[serde(default)]
+    pub format: String,
+    /// Salt and digest of what it is good for: the value an option was chosen for, the outline of the answers a format is
+    /// for, all facts where nothing answered.
     #[serde(default)]
     pub digest: String,
 }
@@ -41,37 +52,16 @@ impl Step {
     pub const fn is_open(&self) -> bool {
         self.fact.is_empty()
     }
-}
 
-/// A form as manuals are found by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    signature: String,
-    pattern: String,
-    task: String,
-}
-
-impl Found {
-    /// The form on its first page, for jobs of this type.
-    pub fn of(form: &Form, task: &str) -> Self {
-        let pattern = pattern(&form.page.url);
-        let mut all = format!("{pattern}\n");
-        for field in &form.fields {
-            let _ = writeln!(all, "{}|{}", words::question(&field.question), field.kind.word());
-        }
-        Self { signature: hex(&all), pattern, task: task.to_owned() }
-    }
-
-    /// What tells the form from others; nothing of the candidate's is in it.
-    pub fn key(&self) -> &str {
-        &self.signature
-    }
-
-    /// The job type.
-    pub fn task(&self) -> &str {
-        &self.task
+    /// An answer written as the page wants it, where the step knows that for answers of this outline.
+    fn write(&self, plain: &str) -> Option<String> {
+        let outline = format::outline(&self.format, plain)?;
+        is_digest(&self.digest, FORMAT, &outline).then(|| format::pour(&self.format, plain)).flatten()
     }
 }
+
+/// What stands in a format's digest in the place of a fact's name.
+const FORMAT: &str = "format";
 
 /// What is known about a form.
 #[derive(Clone, Debug)]
@@ -97,45 +87,86 @@ impl Manual {
 
     /// What it holds about a field.
     pub fn step(&self, field: &Field) -> Option<&Step> {
-        let asked = words::question(&field.question);
-        self.steps.iter().find(|step| step.question == asked && step.kind == field.kind.word())
+        self.steps_about(field).next()
+    }
+
+    /// All that it holds about a field: beside what answers it, the formats of its answers.
+    pub fn steps_about(&self, field: &Field) -> impl Iterator<Item = &Step> {
+        let (asked, kind) = (words::question(&field.question), field.kind.word());
+        self.steps.iter().filter(move |step| step.question == asked && step.kind == kind)
+    }
+
+    /// The formats it holds for other answers to a field than this one.
+    pub fn other_formats(&self, field: &Field, plain: Option<&str>) -> impl Iterator<Item = &Step> {
+        let other = move |step: &&Step| plain.is_none_or(|plain| step.write(plain).is_none());
+        self.steps_about(field).filter(|step| !step.format.is_empty()).filter(other).take(FORMATS - 1)
+    }
+
+    /// A decision with its words written as the page wants them; none when no format for such words is known.
+    pub fn write(&self, field: &Field, decision: &Decision) -> Option<Decision> {
+        let Answer::Text(plain) = &decision.answer else { return None };
+        let answer = self.steps_about(field).find_map(|step| step.write(plain)).map(Answer::Text)?;
+        Some(Decision { answer, source: Source::Manual, fact: decision.fact.clone() })
     }
 
     /// Whether a model that was shown these very facts knew no answer to a field.
     pub fn is_open(&self, field: &Field, facts: &Facts) -> bool {
-        self.step(field).is_some_and(|step| step.is_open() && is_digest(&step.digest, "", &everything(facts)))
+        self.step(field).is_some_and(|step| {
+            step.is_open() && is_digest(&step.digest, "", &words::plain(&everything(facts)))
+        })
     }
 
     /// What it says about a field, for the candidate with these facts.
     pub fn decide(&self, field: &Field, facts: &Facts) -> Option<Decision> {
         let step = self.step(field)?;
+        if step.option.is_empty() {
+            let decision = of_fact(field, &step.fact, facts)?;
+            // An answer whose outline is new goes to the model, as a fact does for which no option was chosen yet.
+            return self
+                .write(field, &decision)
+                .or_else(|| Some(decision).filter(|_| step.format.is_empty()));
+        }
         let (_, value) = facts.get(&step.fact)?;
-        let answer = if step.option.is_empty() {
-            fit::fit(field, value)?
-        } else {
-            let same = is_digest(&step.digest, &step.fact, value);
-            let at = fit::option(&field.options, &step.option).filter(|_| same)?;
-            Answer::Options(vec![at])
-        };
-        Some(Decision { answer, source: Source::Manual, fact: step.fact.clone() })
+        let same = is_digest(&step.digest, &step.fact, &words::plain(value));
+        let at = fit::option(&field.options, &step.option).filter(|_| same)?;
+        Some(Decision { answer: Answer::Options(vec![at]), source: Source::Manual, fact: step.fact.clone() })
     }
 }
 
-/// What a verified answer teaches; nothing where a model wrote words of its own.
-pub fn learn(field: &Field, decision: &Decision, facts: &Facts) -> Option<Step> {
-    let (question, kind, fact) = (words::question(&field.question), field.kind.word(), decision.fact.clone());
-    let plain = Step { question, kind, fact, option: String::new(), digest: String::new() };
-    if !matches!(decision.source, Source::Model | Source::Manual) {
-        return Some(plain);
-    }
-    let (_, value) = facts.get(&decision.fact)?;
-    if fit::fit(field, value).as_ref() == Some(&decision.answer) {
-        return Some(plain);
+/// What a fact answers by itself.
+pub fn of_fact(field: &Field, fact: &str, facts: &Facts) -> Option<Decision> {
+    let (_, value) = facts.get(fact)?;
+    Some(Decision { answer: fit::fit(field, value)?, source: Source::Manual, fact: fact.to_owned() })
+}
+
+/// What a verified answer teaches; nothing where a model wrote words of its own. `plain` is what would be answered without
+/// a model: words that only write it in another way teach that way.
+pub fn learn(field: &Field, decision: &Decision, plain: Option<&Decision>, facts: &Facts) -> Option<Step> {
+    let step = Step {
+        question: words::question(&field.question),
+        kind: field.kind.word(),
+        fact: decision.fact.clone(),
+        option: String::new(),
+        format: String::new(),
+        digest: String::new(),
+    };
+    let is_plain = |known: &Decision| known.answer == decision.answer;
+    if !matches!(decision.source, Source::Model | Source::Manual)
+        || of_fact(field, &decision.fact, facts).as_ref().is_some_and(is_plain)
+    {
+        return Some(step);
     }
     match &decision.answer {
         Answer::Options(chosen) if chosen.len() == 1 => {
+            let (_, value) = facts.get(&decision.fact)?;
             let option = field.options.get(chosen[0])?.label.clone();
-            Some(Step { option, digest: digest(&decision.fact, value), ..plain })
+            Some(Step { option, digest: digest(&decision.fact, &words::plain(value)), ..step })
+        }
+        Answer::Text(written) => {
+            let words = plain?.answer.text()?;
+            let format = format::of(words, written, field)?;
+            let digest = digest(FORMAT, &format::outline(&format, words)?);
+            Some(Step { fact: plain?.fact.clone(), format, digest, ..step })
         }
         _ => None,
     }
@@ -148,7 +179,8 @@ pub fn learn_open(field: &Field, facts: &Facts) -> Step {
         kind: field.kind.word(),
         fact: String::new(),
         option: String::new(),
-        digest: digest("", &everything(facts)),
+        format: String::new(),
+        digest: digest("", &words::plain(&everything(facts))),
     }
 }
 
@@ -174,50 +206,10 @@ impl Run {
             (Some(_), false) => "failed",
         };
         json!({
-            "signature": self.form.signature, "url_pattern": self.form.pattern, "task": self.form.task,
-            "platform": platform(&self.form.pattern), "outcome": outcome, "manual_id": self.manual, "steps": self.steps,
+            "signature": self.form.key(), "url_pattern": self.form.pattern(), "task": self.form.task(),
+            "platform": self.form.platform(), "outcome": outcome, "manual_id": self.manual, "steps": self.steps,
         })
     }
-
-    /// The pattern of addresses it is about.
-    pub fn pattern(&self) -> &str {
-        &self.form.pattern
-    }
-}
-
-/// Host and path, with what changes from job to job left open: contract section 10.5.
-fn pattern(url: &str) -> String {
-    let Ok(url) = Url::parse(url) else { return "*".into() };
-    let host = url.host_str().unwrap_or_default();
-    let labels: Vec<&str> = host.split('.').collect();
-    let host = match labels[..] {
-        [.., name, top] if labels.len() >= 3 && host.parse::<std::net::IpAddr>().is_err() => {
-            format!("*.{name}.{top}")
-        }
-        _ => host.to_owned(),
-    };
-    let open = |part: &str| {
-        let number = !part.is_empty() && part.chars().all(|it| it.is_ascii_digit());
-        let locale = part.len() == 2 || part.len() == 5 && part.as_bytes()[2] == b'-';
-        let locale = locale && part.chars().all(|it| it.is_ascii_alphabetic() || it == '-');
-        number || locale || Uuid::parse_str(part).is_ok()
-    };
-    let path: Vec<&str> =
-        url.path().trim_matches('/').split('/').map(|part| if open(part) { "*" } else { part }).collect();
-    format!("{host}/{}", path.join("/")).trim_end_matches('/').to_owned()
-}
-
-fn platform(pattern: &str) -> &'static str {
-    const KNOWN: &[(&str, &str)] = &[
-        ("greenhouse.io", "greenhouse"),
-        ("lever.co", "lever"),
-        ("ashbyhq.com", "ashby"),
-        ("myworkdayjobs.com", "workday"),
-        ("icims.com", "icims"),
-        ("smartrecruiters.com", "smartrecruiters"),
-        ("workable.com", "workable"),
-    ];
-    KNOWN.iter().find(|(host, _)| pattern.contains(host)).map_or("other", |(_, name)| name)
 }
 
 /// All facts as one text.
@@ -226,17 +218,17 @@ fn everything(facts: &Facts) -> String {
 }
 
 /// `SALT.DIGEST`, with a salt of its own.
-fn digest(fact: &str, value: &str) -> String {
-    salted(&Uuid::new_v4().simple().to_string(), fact, value)
+fn digest(about: &str, text: &str) -> String {
+    salted(&Uuid::new_v4().simple().to_string(), about, text)
 }
 
-/// Whether a digest is of this value.
-fn is_digest(digest: &str, fact: &str, value: &str) -> bool {
-    digest.split_once('.').is_some_and(|(salt, _)| salted(salt, fact, value) == digest)
+/// Whether a digest is of this text.
+fn is_digest(digest: &str, about: &str, text: &str) -> bool {
+    digest.split_once('.').is_some_and(|(salt, _)| salted(salt, about, text) == digest)
 }
 
-fn salted(salt: &str, fact: &str, value: &str) -> String {
-    format!("{salt}.{}", &hex(&format!("{salt}\n{fact}\n{}", words::plain(value)))[..16])
+fn salted(salt: &str, about: &str, text: &str) -> String {
+    format!("{salt}.{}", &hex(&format!("{salt}\n{about}\n{text}"))[..16])
 }
 
 fn hex(text: &str) -> String {
@@ -270,7 +262,7 @@ mod tests {
             source: Source::Model,
             fact: "favourite_machine".into(),
         };
-        let step = learn(&field, &chosen, &facts("The one I built in secret")).expect("a step");
+        let step = learn(&field, &chosen, None, &facts("The one I built in secret")).expect("a step");
         assert!(!json!(step).to_string().contains("secret"));
         let manual = Manual { id: Uuid::nil(), health: 1.0, steps: vec![step] };
         let again = manual.decide(&field, &facts("the one I built in secret!")).expect("the same");
@@ -281,7 +273,7 @@ mod tests {
     #[test]
     fn equal_facts_of_two_candidates_do_not_look_alike() {
         assert_ne!(digest("notice_period", "4 weeks"), digest("notice_period", "4 weeks"));
-        assert!(is_digest(&digest("notice_period", "4 weeks"), "notice_period", "4 Weeks"));
+        assert!(is_digest(&digest("notice_period", "4 weeks"), "notice_period", "4 weeks"));
         assert!(!is_digest("", "notice_period", "4 weeks"));
     }
 
@@ -303,12 +295,36 @@ mod tests {
             source: Source::Model,
             fact: "first_name".into(),
         };
-        assert!(learn(&field, &written, &facts("x")).is_none());
+        assert!(learn(&field, &written, None, &facts("x")).is_none());
     }
 
     #[test]
-    fn addresses_of_one_form_share_a_pattern() {
-        assert_eq!(pattern("https://boards.greenhouse.io/acme/jobs/123?gh=1"), "*.greenhouse.io/acme/jobs/*");
-        assert_eq!(pattern("http://127.0.0.1:80/en/x/"), "127.0.0.1/*/x");
+    fn a_fact_written_in_another_way_teaches_that_way_and_nothing_of_the_fact() {
+        let field = Field { error: "Use 1234-567".into(), ..test_field(Kind::Text, "Machine number") };
+        let written = |text: &str| Decision {
+            answer: Answer::Text(text.into()),
+            source: Source::Model,
+            fact: "favourite_machine".into(),
+        };
+        let plain = of_fact(&field, "favourite_machine", &facts("9081726"));
+        let step = learn(&field, &written("9081-726"), plain.as_ref(), &facts("9081726")).expect("a step");
+        assert_eq!((step.format.as_str(), step.is_open()), ("####-###", false));
+        let manual = Manual { id: Uuid::nil(), health: 1.0, steps: vec![step] };
+        let poured = manual.decide(&field, &facts("5554443")).expect("of the same outline");
+        assert_eq!((poured.answer, poured.source), (Answer::Text("5554-443".into()), Source::Manual));
+        assert!(manual.decide(&field, &facts("55544433")).is_none(), "one digit more: the model is asked");
+        let known = Decision { answer: Answer::Text("5554443".into()), ..written("") };
+        assert_eq!(manual.write(&field, &known).map(|it| it.answer), Some(Answer::Text("5554-443".into())));
+        let longer = Decision { answer: Answer::Text("55544433".into()), ..written("") };
+        assert!(manual.write(&field, &longer).is_none());
+        assert_eq!(manual.other_formats(&field, Some("5554443")).count(), 0);
+        assert_eq!(manual.other_formats(&field, Some("55544433")).count(), 1);
+    }
+
+    #[test]
+    fn a_manual_from_before_there_were_formats_is_read_as_it_was() {
+        let old = json!([{"question": "phone", "kind": "tel", "fact": "phone"}]);
+        let manual = Manual::read(Uuid::nil(), 1.0, old).expect("a manual");
+        assert!(manual.steps[0].format.is_empty());
     }
 }

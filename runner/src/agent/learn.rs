@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::mend::is_untaken;
 use super::{Agent, End};
 use crate::act::State;
 use crate::decide::history::Part;
@@ -61,14 +62,31 @@ impl Agent<'_> {
         if !state.is_settled() {
             return;
         }
-        // What the manual said keeps its own salt.
+        let plain = self.known(field).or_else(|| manual::of_fact(field, &decision.fact, &facts));
         let field = self.in_its_row(field);
-        let known = self.manual.as_ref().and_then(|manual| manual.step(&field)).cloned();
-        let step = match decision.source {
-            Source::Manual => known,
-            _ => manual::learn(&field, decision, &facts),
+        let manual = self.manual.as_ref();
+        let steps: Vec<Step> = if decision.source == Source::Manual {
+            // What the manual said keeps its own salt.
+            manual.map(|manual| manual.steps_about(&field).cloned().collect()).unwrap_or_default()
+        } else {
+            let new = manual::learn(&field, decision, plain.as_ref(), &facts);
+            let words = plain.as_ref().and_then(|plain| plain.answer.text());
+            let others = manual.into_iter().flat_map(|manual| manual.other_formats(&field, words));
+            new.into_iter().chain(others.cloned()).collect()
         };
-        self.learned.extend(step);
+        for step in steps {
+            if !self.learned.contains(&step) {
+                self.learned.push(step);
+            }
+        }
+    }
+
+    /// A decision with its words written as the manual knows that the page wants them, unless that was not taken here.
+    pub(super) fn written(&self, field: &Field, decision: Decision) -> Decision {
+        let untaken =
+            self.line_of(field).is_some_and(|line| line.source == Source::Manual && is_untaken(&line));
+        let manual = self.manual.as_ref().filter(|_| !untaken);
+        manual.and_then(|manual| manual.write(&self.in_its_row(field), &decision)).unwrap_or(decision)
     }
 
     /// Remembers a question that the model could not answer, so that it is not asked about the same facts again.
@@ -113,7 +131,7 @@ impl Agent<'_> {
         }
         let run = Run { form, manual, held: self.manual_held, steps };
         if manual.is_none() {
-            let metadata = json!({"steps": run.steps.len(), "url_pattern": run.pattern()});
+            let metadata = json!({"steps": run.steps.len(), "url_pattern": run.form.pattern()});
             self.reporter.event("manual_created", "What was learned is kept as a manual", metadata).await;
         }
         self.desk.ran(run).await;

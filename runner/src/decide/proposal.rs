@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::model::{Facts, is_prose};
-use super::{Answer, Decision, Source, fit, orders, polarity, private, sensitive};
+use super::{Answer, Decision, Source, fit, format, orders, polarity, private, sensitive};
 use crate::form::{Field, Kind};
 
 /// How an answer is given.
@@ -55,7 +55,7 @@ pub fn accept(field: &Field, proposal: &Proposal, facts: &Facts) -> Option<Decis
             fit::fit(field, value).filter(|answer| keeps_sign(field, answer, value))
         }
         Way::Option => options(field, &proposal.options, known?.1),
-        Way::Text => text(field, &proposal.text, facts),
+        Way::Text => text(field, &proposal.text, known.map(|(_, value)| value), facts),
     }?;
     Some(Decision { answer, source: Source::Model, fact: proposal.fact.clone() })
 }
@@ -79,11 +79,14 @@ fn keeps_sign(field: &Field, answer: &Answer, fact: &str) -> bool {
     labels.into_iter().all(|label| polarity::agrees(&field.question, fact, label) != Some(false))
 }
 
-fn text(field: &Field, text: &str, facts: &Facts) -> Option<Answer> {
+fn text(field: &Field, text: &str, fact: Option<&str>, facts: &Facts) -> Option<Answer> {
     let text = text.trim();
-    let takes = is_prose(field) || field.kind == Kind::Text;
+    // A telephone number is the fact's, however it is written.
+    let rewrites = fact.is_some_and(|fact| format::of(fact, text, field).is_some());
+    let takes = is_prose(field) || field.kind == Kind::Text || (field.kind == Kind::Tel && rewrites);
     let bare = text.is_empty() || !takes || sensitive::is_sensitive(field);
-    if bare || !numbers_are_known(text, field, facts) || !private::is_harmless(text, field, facts) {
+    let known = rewrites || numbers_are_known(text, field, facts);
+    if bare || !known || !private::is_harmless(text, field, facts) {
         return None;
     }
     match fit::fit(field, text)? {
@@ -190,6 +193,33 @@ mod tests {
     fn a_number_is_the_same_however_it_is_grouped() {
         assert_eq!(numbers("120,000 USD or 1.200.000"), ["120000", "1200000"]);
         assert_eq!(numbers("4 weeks, 2027-01-04, 3.5"), ["4", "2027", "01", "04", "3", "5"]);
+    }
+
+    #[test]
+    fn a_telephone_number_may_be_written_otherwise_but_stays_the_candidates() {
+        let profile = serde_json::json!({"phone": "+1 512 555 0142", "salary_expectation": "120000"});
+        let facts =
+            Facts::new(&Profile::new(profile.as_object().expect("object")), &Answers::new(&BTreeMap::new()));
+        let written = |fact: &str, text: &str| Proposal {
+            id: "f1".into(),
+            kind: Way::Text,
+            fact: fact.into(),
+            options: vec![],
+            text: text.into(),
+        };
+        let field = test_field(Kind::Tel, "Phone");
+        for text in ["(512) 555-0142", "512.555.0142", "+15125550142"] {
+            assert!(accept(&field, &written("phone", text), &facts).is_some(), "{text}");
+        }
+        for (fact, text) in [
+            ("phone", "(512) 555-0143"),
+            ("phone", "555-0142"),
+            ("phone", "my number is 512 555 0142"),
+            ("", "(512) 555-0142"),
+            ("salary_expectation", "120,000"),
+        ] {
+            assert!(accept(&field, &written(fact, text), &facts).is_none(), "{fact}: {text}");
+        }
     }
 
     #[test]

@@ -27,8 +27,6 @@ use crate::process::Process;
 const LIMIT: Duration = Duration::from_mins(3);
 /// The page of twenty questions.
 const TWENTY: &str = "twenty";
-/// The page that rejects what rules answer: it needs its repair each time.
-const REPAIR: &str = "repair";
 
 /// Which run of a page it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -212,10 +210,8 @@ fn figures(runs: &[Run]) -> Result<Vec<Figure>> {
         Ok(Figure::new("forms", what, count(number)?, "", Target::AtMost(0.0)))
     };
     let sum = |of: fn(&Run) -> usize| runs.iter().map(of).sum::<usize>();
-    let again = |wanted: bool| {
-        let second = runs.iter().filter(|run| run.round == Round::Second && (run.page == REPAIR) == wanted);
-        second.map(|run| usize::try_from(run.calls).unwrap_or(usize::MAX)).sum::<usize>()
-    };
+    let second = runs.iter().filter(|run| run.round == Round::Second);
+    let again = second.map(|run| usize::try_from(run.calls).unwrap_or(usize::MAX)).sum::<usize>();
     let complete = runs.iter().filter(|run| run.complete).count();
     let twenty = runs
         .iter()
@@ -234,13 +230,7 @@ fn figures(runs: &[Run]) -> Result<Vec<Figure>> {
         none("fields missing", sum(|run| run.judged.missing.len()))?,
         none("false successes", sum(|run| usize::from(run.false_success)))?,
         none("false blockers", sum(|run| usize::from(run.false_blocker)))?,
-        none("model calls of all second runs, the repair's aside", again(false))?,
-        Figure::aside(
-            "forms",
-            "model calls of the second run that must be repaired",
-            count(again(true))?,
-            "",
-        ),
+        none("model calls of all second runs", again)?,
         Figure::new(
             "forms",
             "twenty questions, process start to end",
