@@ -43,7 +43,7 @@ pub struct BrowserConfig {
 }
 
 impl BrowserConfig {
-    /// Reads `GH_CHROMIUM`, `GH_BROWSER_UID`, `GH_CHROMIUM_NO_SANDBOX` and `GH_HEADLESS` through `lookup`.
+    /// Reads `GH_CHROMIUM`, `GH_BROWSER_UID`, `GH_CHROMIUM_NO_SANDBOX` and `GH_HEADLESS` through `lookup`, and for a window `DISPLAY` and `XAUTHORITY`.
     ///
     /// # Errors
     /// When no Chromium is found.
@@ -58,14 +58,15 @@ impl BrowserConfig {
             })?,
         };
         let headless = lookup("GH_HEADLESS").as_deref() != Some("false");
-        let shown: &[&str] = if headless { &[] } else { &["DISPLAY", "XAUTHORITY"] };
+        let display = [("DISPLAY", lookup("DISPLAY")), ("XAUTHORITY", lookup("XAUTHORITY"))];
+        let display = display.into_iter().filter(|_| !headless);
         let uid = lookup("GH_BROWSER_UID").and_then(|uid| uid.parse().ok()).or(is_root().then_some(NOBODY));
         Ok(Self {
             program,
             uid: uid.filter(|_| is_root()),
             no_sandbox: lookup("GH_CHROMIUM_NO_SANDBOX").as_deref() == Some("1"),
             headless,
-            display: shown.iter().filter_map(|name| Some((*name, lookup(name)?))).collect(),
+            display: display.filter_map(|(name, value)| Some((name, value?))).collect(),
             outside: Outside::default(),
         })
     }
