@@ -48,6 +48,18 @@ pub struct Step {
 }
 
 impl Step {
+    /// That this fact, as it is, answers a field; without a fact, that nothing does.
+    fn about(field: &Field, fact: &str) -> Self {
+        Self {
+            question: words::question(&field.question),
+            kind: field.kind.word(),
+            fact: fact.to_owned(),
+            option: String::new(),
+            format: String::new(),
+            digest: String::new(),
+        }
+    }
+
     /// Whether it says that nothing answers the question.
     pub const fn is_open(&self) -> bool {
         self.fact.is_empty()
@@ -142,14 +154,7 @@ pub fn of_fact(field: &Field, fact: &str, facts: &Facts) -> Option<Decision> {
 /// What a verified answer teaches; nothing where a model wrote words of its own. `plain` is what would be answered without
 /// a model: words that only write it in another way teach that way.
 pub fn learn(field: &Field, decision: &Decision, plain: Option<&Decision>, facts: &Facts) -> Option<Step> {
-    let step = Step {
-        question: words::question(&field.question),
-        kind: field.kind.word(),
-        fact: decision.fact.clone(),
-        option: String::new(),
-        format: String::new(),
-        digest: String::new(),
-    };
+    let step = Step::about(field, &decision.fact);
     let is_plain = |known: &Decision| known.answer == decision.answer;
     if !matches!(decision.source, Source::Model | Source::Manual)
         || of_fact(field, &decision.fact, facts).as_ref().is_some_and(is_plain)
@@ -174,14 +179,7 @@ pub fn learn(field: &Field, decision: &Decision, plain: Option<&Decision>, facts
 
 /// What is learned from a question that a model could not answer from these facts.
 pub fn learn_open(field: &Field, facts: &Facts) -> Step {
-    Step {
-        question: words::question(&field.question),
-        kind: field.kind.word(),
-        fact: String::new(),
-        option: String::new(),
-        format: String::new(),
-        digest: digest("", &words::plain(&everything(facts))),
-    }
+    Step { digest: digest("", &words::plain(&everything(facts))), ..Step::about(field, "") }
 }
 
 /// How a run with or without a manual went.

@@ -54,7 +54,6 @@ impl Agent<'_> {
     /// Remembers what answered a field, once that is verified.
     pub(super) fn learn(&mut self, field: &Field, decision: Option<&Decision>, state: State) {
         let Some(decision) = decision else { return };
-        let facts = Facts::new(&self.profile, &self.answers);
         if decision.source == Source::Manual {
             self.record.get().by_manual += 1;
             self.manual_held &= state.is_settled();
@@ -62,16 +61,17 @@ impl Agent<'_> {
         if !state.is_settled() {
             return;
         }
-        let plain = self.known(field).or_else(|| manual::of_fact(field, &decision.fact, &facts));
-        let field = self.in_its_row(field);
         let manual = self.manual.as_ref();
+        let its = self.in_its_row(field);
         let steps: Vec<Step> = if decision.source == Source::Manual {
             // What the manual said keeps its own salt.
-            manual.map(|manual| manual.steps_about(&field).cloned().collect()).unwrap_or_default()
+            manual.map(|manual| manual.steps_about(&its).cloned().collect()).unwrap_or_default()
         } else {
-            let new = manual::learn(&field, decision, plain.as_ref(), &facts);
+            let facts = Facts::new(&self.profile, &self.answers);
+            let plain = self.known(field).or_else(|| manual::of_fact(field, &decision.fact, &facts));
+            let new = manual::learn(&its, decision, plain.as_ref(), &facts);
             let words = plain.as_ref().and_then(|plain| plain.answer.text());
-            let others = manual.into_iter().flat_map(|manual| manual.other_formats(&field, words));
+            let others = manual.into_iter().flat_map(|manual| manual.other_formats(&its, words));
             new.into_iter().chain(others.cloned()).collect()
         };
         for step in steps {
