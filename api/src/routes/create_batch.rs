@@ -83,8 +83,10 @@ pub async fn create_batch(
         Creation::Duplicates(clashes) => Err(duplicates(&clashes, &new)),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
         Creation::Unstorable { job, field, reason } => {
-            let index = job.and_then(|job| new.iter().position(|new| new.id == job));
-            let field = index.map_or_else(|| field.clone(), |index| format!("jobs.{index}.{field}"));
+            let field = match job.and_then(|job| new.iter().position(|new| new.id == job)) {
+                Some(index) => format!("jobs.{index}.{field}"),
+                None => field,
+            };
             Err(unstorable(&field, &reason))
         }
     }

@@ -13,7 +13,7 @@ const FIELDS: [(&str, &str, &str); 8] = [
     ("/jobs", "/metadata/resume_ref", "metadata.resume_ref.storage_path"),
     ("/jobs", "/input_data/resume_ref", "input_data.resume_ref.storage_path"),
     ("/jobs", "/input_data/resume_path", "input_data.resume_path"),
-    ("/jobs/batch", "/jobs/0/input_data/resume_path", "jobs.0.input_data.resume_path"),
+    ("/jobs/batch", "/jobs/1/input_data/resume_path", "jobs.1.input_data.resume_path"),
     ("/valet/apply", "/resume", "resume_ref.storage_path"),
     ("/valet/task", "/metadata/resume_ref", "metadata.resume_ref.storage_path"),
     ("/valet/task", "/input_data/resume_path", "input_data.resume_path"),
@@ -21,6 +21,9 @@ const FIELDS: [(&str, &str, &str); 8] = [
 
 fn naming(path: &str, pointer: &str, key: &str) -> Value {
     let mut body = body(&format!("/api/v1/gh{path}"), user()).expect("a body");
+    if let Some(Value::Array(items)) = body.get_mut("jobs") {
+        items.extend_from_within(..); // the first of them names nothing
+    }
     let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
     let value = if name == "resume_path" { json!(key) } else { json!({ "storage_path": key }) };
     body.pointer_mut(parent).expect("it is there")[name] = value;
