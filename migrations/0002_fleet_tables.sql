@@ -28,7 +28,8 @@ create table gh_job_attempts (
   error_code text,
   error_message text,
   peak_rss_mb integer
-);
+  -- Vacuumed as often as the jobs are (0001): what ended stays in the way of those who count what lives.
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, vacuum_index_cleanup = on);
 -- A job has at most one live attempt.
 create unique index gh_one_live_attempt on gh_job_attempts (job_id) where state in ('claimed', 'launching', 'running');
 -- How many attempts a user, or a tier, has now. One index for both: a tier has at most some thousand, and each index more costs every claim.
@@ -75,7 +76,8 @@ create table gh_machines (
   signal integer,
   oom boolean,
   closed_at timestamptz    -- gone, and its interval is in the ledger
-);
+  -- As above: every look at the fleet walks past what was closed since the last vacuum.
+) with (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, vacuum_index_cleanup = on);
 -- A name is asked for once. Fly gives it to a second machine when the first is gone already: that one is an orphan with the same name.
 create unique index gh_machines_name on gh_machines (name) where kind <> 'orphan';
 -- The machines the dispatcher still has to look after.

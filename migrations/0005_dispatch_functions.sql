@@ -21,25 +21,27 @@ begin
   end if;
 end $$;
 
--- Takes up to p_want tokens of a bucket that fills at p_rate per second up to p_burst; returns how many it got.
-create function gh_rate_take(p_bucket text, p_want integer, p_rate numeric, p_burst numeric) returns integer language plpgsql as $$
-declare
-  r gh_rate;
-  v_now timestamptz;
-  v_got integer;
+-- Fills a bucket at p_rate per second up to p_burst, for the time since it was last filled; returns how many whole tokens may be taken now.
+-- Its row stays locked until the transaction ends, so nobody else takes them meanwhile.
+create function gh_rate_refill(p_bucket text, p_rate numeric, p_burst numeric) returns integer language plpgsql as $$
+declare v_tokens integer;
 begin
-  select * into r from gh_rate where bucket = p_bucket for update;
-  if not found then
+  loop
+    update gh_rate r
+    set tokens = least(p_burst, r.tokens + p_rate * extract(epoch from clock_timestamp() - r.refilled_at)), refilled_at = clock_timestamp()
+    where r.bucket = p_bucket
+    returning case when r.frozen_until > clock_timestamp() then 0 else greatest(0, floor(r.tokens)) end into v_tokens;
+    exit when found;
     insert into gh_rate (bucket, tokens) values (p_bucket, p_burst) on conflict do nothing;
-    select * into r from gh_rate where bucket = p_bucket for update;
-  end if;
-  v_now := clock_timestamp();
-  if r.frozen_until > v_now then
-    return 0;
-  end if;
-  r.tokens := least(p_burst, r.tokens + p_rate * extract(epoch from v_now - r.refilled_at));
-  v_got := greatest(0, least(p_want, floor(r.tokens)::integer));
-  update gh_rate set tokens = r.tokens - v_got, refilled_at = v_now where bucket = p_bucket;
+  end loop;
+  return v_tokens;
+end $$;
+
+-- Takes up to p_want tokens of a bucket; returns how many it got.
+create function gh_rate_take(p_bucket text, p_want integer, p_rate numeric, p_burst numeric) returns integer language plpgsql as $$
+declare v_got integer := least(p_want, gh_rate_refill(p_bucket, p_rate, p_burst));
+begin
+  update gh_rate set tokens = tokens - v_got where bucket = p_bucket;
   return v_got;
 end $$;
 
@@ -53,63 +55,70 @@ create function gh_claim(p_holder text, p_term bigint, p_tiers jsonb, p_apps jso
 returns table (attempt_id uuid, job_id uuid, tier text, app text, machine_id uuid, fly_id text) language plpgsql
 -- Planning anew for each claim took a third of its time, and found the same plan (measured with 300 k and 1 M jobs waiting).
 set plan_cache_mode = force_generic_plan
--- And that plan is kept: one that was made on a quiet day, when reading everything was cheapest, must do for a flood.
+-- And that plan is kept: one that was made on a quiet day, when reading everything was cheapest, must do for a flood. So nothing below joins
+-- a table where its own index would do: a join over empty tables may be planned as a walk through all of one.
 set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 #variable_conflict use_column
 declare
   t record;
-  v_app record;
-  v_apps text[] := array[]::text[]; -- one entry for each create token taken
+  v_app jsonb;
+  v_apps text[] := array[]::text[]; -- one entry for each create token there is
   v_spent integer := 0;             -- how many of them were needed
   v_used integer := 0;              -- how many of the ids were
+  v_taken integer;
   v_free integer;
-  v_made integer;
-  v_started integer;
   v_ready uuid[];
   v_jobs uuid[];                    -- what is taken, in its order
   v_users uuid[];                   -- whose each of them is
   v_places tid[];                   -- where its row lies: it is locked and stays there, and no plan can look for it by anything worse
+  v_short uuid[];                   -- who has money for fewer than were chosen
   v_due text[];                     -- tiers with a job to claim
-  v_budgets boolean;                -- whether users' months, and whether days, hold anything back
-  v_days boolean;
+  v_from_priority integer[];        -- and where in the queue of each the first such job stands
+  v_from_created timestamptz[];
 begin
   -- An idle queue costs a look into the index for each tier, and no write. Asked for in its order, so that the index is used also where the
   -- planner expects any row to do: a tier without jobs would be looked for in the whole table (measured: 200 ms a tier with 1 M jobs of another).
   -- A job that comes after this look rings again.
-  v_due := array(
-    select x.tier from jsonb_to_recordset(p_tiers) as x (tier text) cross join lateral (
-      select 1 from gh_automation_jobs j
-      where j.tier = x.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
-      order by j.priority, j.created_at limit 1) due);
-  if v_due = '{}' then
+  select array_agg(x.tier), array_agg(due.priority), array_agg(due.created_at) into v_due, v_from_priority, v_from_created
+  from jsonb_to_recordset(p_tiers) as x (tier text) cross join lateral (
+    select j.priority, j.created_at from gh_automation_jobs j
+    where j.tier = x.tier and j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
+    order by j.priority, j.created_at limit 1) due;
+  if v_due is null then
     return;
   end if;
   -- In its own statement, before anything is counted: the counts below see what the last holder of this row wrote.
   perform gh_check_lead(p_holder, p_term);
-  for v_app in select x.* from jsonb_to_recordset(p_apps) as x (app text, rate numeric, burst numeric) loop
-    v_apps := v_apps || array_fill(v_app.app, array[gh_rate_take('create:' || v_app.app, cardinality(p_ids), v_app.rate, v_app.burst)]);
+  for i in 0 .. jsonb_array_length(p_apps) - 1 loop
+    v_app := p_apps -> i;
+    v_apps := v_apps || array_fill(v_app ->> 'app', array[least(cardinality(p_ids),
+      gh_rate_refill('create:' || (v_app ->> 'app'), (v_app ->> 'rate')::numeric, (v_app ->> 'burst')::numeric))]);
   end loop;
-  select coalesce(bool_or(b.scope = 'user_month'), false), coalesce(bool_or(b.scope <> 'user_month'), false) into v_budgets, v_days
-  from gh_budgets b where b.action <> 'warn';
   for t in
-    select x.* from jsonb_to_recordset(p_tiers) as x (tier text, per_user integer, boot_seconds integer, guest jsonb, image text,
-                                                      regions text, model text, budget_micros bigint)
+    select x.*, array_position(v_due, x.tier) as place,
+      k.capacity - (select count(*) from gh_job_attempts a where a.tier = x.tier and a.state in ('claimed', 'launching', 'running')) as free,
+      exists (select 1 from gh_machines m where m.kind = 'pool' and m.tier = x.tier and m.closed_at is null and m.attempt_id is null) as pooled,
+      exists (select 1 from gh_budgets b where b.scope <> 'user_month' and b.action <> 'warn') as days
+    from jsonb_to_recordset(p_tiers) as x (tier text, per_user integer, boot_seconds integer, guest jsonb, image text,
+                                           regions text, model text, budget_micros bigint)
+    join gh_capacity k on k.tier = x.tier and not k.paused
     where x.tier = any (v_due)
   loop
-    select greatest(0, k.capacity - (select count(*) from gh_job_attempts a where a.tier = t.tier and a.state in ('claimed', 'launching', 'running')))
-    into v_free from gh_capacity k where k.tier = t.tier and not k.paused;
-    v_free := least(coalesce(v_free, 0), cardinality(p_ids) - v_used);
+    v_free := least(t.free, cardinality(p_ids) - v_used);
     continue when v_free <= 0;
-    if v_days then
+    if t.days then
       select least(v_free, min(gh_room(d.limit_usd, d.spent_usd, d.reserved_usd, t.budget_micros))) into v_free
       from gh_day_budgets(t.tier) d where d.action <> 'warn';
       continue when v_free <= 0;
     end if;
-    v_ready := array(
-      select m.id from gh_machines m
-      where m.kind = 'pool' and m.tier = t.tier and m.closed_at is null and m.attempt_id is null and m.retired_at is null
-        and m.seen = 'stopped' and m.image = t.image and m.guest = t.guest
-      order by m.intent_at limit v_free for update skip locked);
+    v_ready := '{}';
+    if t.pooled then
+      v_ready := array(
+        select m.id from gh_machines m
+        where m.kind = 'pool' and m.tier = t.tier and m.closed_at is null and m.attempt_id is null and m.retired_at is null
+          and m.seen = 'stopped' and m.image = t.image and m.guest = t.guest
+        order by m.intent_at limit v_free for update skip locked);
+    end if;
     v_free := least(v_free, cardinality(v_ready) + cardinality(v_apps) - v_spent);
     continue when v_free <= 0;
     -- Chosen: the first of those in the queue, a turn for each user before the next turn of any. Only what is taken is locked, and whoever holds
@@ -119,6 +128,8 @@ begin
     ), due as materialized (
       select j.ctid as place, j.user_id, j.priority, j.created_at from gh_automation_jobs j
       where j.tier = t.tier and j.status in ('pending', 'queued') and j.worker_id is null
+        -- What the look above walked past (jobs claimed since the last vacuum, jobs that are not due) need not be walked past again.
+        and (j.priority, j.created_at) >= (v_from_priority[t.place], v_from_created[t.place])
         and (j.scheduled_at is null or j.scheduled_at <= now())
         -- A job that may run on its named worker only is left to that worker.
         and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
@@ -127,76 +138,81 @@ begin
         -- Nor those of a user whose money is used up.
         and j.user_id not in (select h.user_id from gh_budget_holds h where h.tier = t.tier)
       order by j.priority, j.created_at
-      limit least(200, 20 + 8 * v_free)
-    ), first as materialized (
-      select d.place, row_number() over (order by d.priority, d.turn, d.created_at) as k
-      from (
-        select x.*, row_number() over (partition by x.user_id order by x.priority, x.created_at) as turn from (select * from due limit 200) x
-      ) d left join live l on l.user_id = d.user_id
-      where d.turn + coalesce(l.n, 0) <= t.per_user
+      limit least(200, 20 + 4 * v_free)
     ), held as materialized (
       -- One by one in their order, until there are enough: the rest of the window is not looked at again.
-      select j.id, j.user_id, f.place, f.k from (select * from first order by k) f cross join lateral (
+      select j.id, j.user_id, f.place from (
+        select d.place from (
+          select x.*, row_number() over (partition by x.user_id order by x.priority, x.created_at) as turn from (select * from due limit 200) x
+        ) d left join live l on l.user_id = d.user_id
+        where d.turn + coalesce(l.n, 0) <= t.per_user
+        order by d.priority, d.turn, d.created_at
+      ) f cross join lateral (
         select x.id, x.user_id from gh_automation_jobs x
         where x.ctid = f.place and x.tier = t.tier and x.status in ('pending', 'queued') and x.worker_id is null
           and (x.scheduled_at is null or x.scheduled_at <= now()) and (x.target_worker_id is null or x.worker_affinity is distinct from 'strict')
         for update skip locked) j
       limit v_free
     )
-    select array_agg(h.id order by h.k), array_agg(h.user_id order by h.k), array_agg(h.place order by h.k) into v_jobs, v_users, v_places from held h;
+    select array_agg(h.id), array_agg(h.user_id), array_agg(h.place) into v_jobs, v_users, v_places from held h;
     continue when v_jobs is null;
-    if v_budgets then
-      -- What each one's month has left over what is spent and what live attempts may still spend; the attempts made here are that reservation.
-      with room as materialized (
-        select r.user_id, r.n from gh_user_rooms(array(select distinct u from unnest(v_users) u), t.tier, t.budget_micros) r
-      ), turn as materialized (
-        select x.*, row_number() over (partition by x.user_id order by x.k) <= coalesce(r.n, 2147483647) as paid
-        from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k) left join room r on r.user_id = x.user_id
-      ), hold as (
-        insert into gh_budget_holds (tier, user_id) select distinct t.tier, n.user_id from turn n where not n.paid on conflict do nothing
+    -- What each one's month has left over what is spent and what live attempts may still spend; the attempts made here are that reservation.
+    v_short := array(select r.user_id from gh_user_rooms(v_users, t.tier, t.budget_micros) r where r.n < cardinality(array_positions(v_users, r.user_id)));
+    if v_short <> '{}' then
+      insert into gh_budget_holds (tier, user_id) select t.tier, u from unnest(v_short) u on conflict do nothing;
+      with turn as materialized (
+        select x.*, row_number() over (partition by x.user_id order by x.k) as n
+        from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k)
       )
       select array_agg(n.id order by n.k), array_agg(n.user_id order by n.k), array_agg(n.place order by n.k) into v_jobs, v_users, v_places
-      from turn n where n.paid;
+      from turn n left join gh_user_rooms(v_short, t.tier, t.budget_micros) r on r.user_id = n.user_id
+      where n.n <= coalesce(r.n, 2147483647);
       continue when v_jobs is null;
     end if;
+    v_taken := cardinality(v_jobs);
+    v_ready := v_ready[: v_taken];
     return query
     with pick as materialized (
-      select x.id, x.user_id, x.place, x.k::integer from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k)
+      select x.id, x.user_id, x.place, x.k::integer as k, p_ids[v_used + x.k::integer] as attempt_id
+      from unnest(v_jobs, v_users, v_places) with ordinality as x (id, user_id, place, k)
+    ), numbered as materialized (
+      select p.*, coalesce((select a.no from gh_job_attempts a where a.job_id = p.id order by a.no desc limit 1), 0) + 1 as no from pick p
     ), attempt as (
       insert into gh_job_attempts (id, job_id, user_id, no, tier, model, budget_micros, token_hash, token_sealed, boot_deadline)
-      select p_ids[v_used + p.k], p.id, p.user_id, (select coalesce(max(x.no), 0) + 1 from gh_job_attempts x where x.job_id = p.id),
-             t.tier, t.model,
+      select p.attempt_id, p.id, p.user_id, p.no, t.tier, t.model,
              -- A job's cap is one over all its attempts.
-             greatest(0, t.budget_micros - (select coalesce(ceil(sum(l.cost_usd) * 1000000), 0) from gh_cost_ledger l where l.job_id = p.id and l.kind = 'llm'))::bigint,
+             case when p.no = 1 then t.budget_micros else greatest(0, t.budget_micros
+               - (select coalesce(ceil(sum(l.cost_usd) * 1000000), 0) from gh_cost_ledger l where l.job_id = p.id and l.kind = 'llm'))::bigint end,
+             -- A machine of the pool has its token already.
              coalesce((select m.token_hash from gh_machines m where m.id = v_ready[p.k]), p_hashes[v_used + p.k]), p_sealed[v_used + p.k],
              now() + make_interval(secs => t.boot_seconds)
-      from pick p returning id, job_id
+      from numbered p
     ), made as (
       insert into gh_machines (id, attempt_id, app, name, tier, guest, image, regions, posted_at, posts)
-      select p_ids[v_used + p.k], p_ids[v_used + p.k], v_apps[v_spent + p.k - cardinality(v_ready)], 'gh-' || p_ids[v_used + p.k],
+      select p.attempt_id, p.attempt_id, v_apps[v_spent + p.k - cardinality(v_ready)], 'gh-' || p.attempt_id,
              t.tier, t.guest, t.image, t.regions, now(), 1
-      from pick p where p.k > cardinality(v_ready) returning id, attempt_id, app
-    ), started as (
-      update gh_machines m set attempt_id = p_ids[v_used + p.k], assigned_at = now()
-      from pick p where p.k <= cardinality(v_ready) and m.id = v_ready[p.k] returning m.id, m.attempt_id, m.app, m.fly_id
+      from pick p where p.k > cardinality(v_ready)
     ), taken as (
-      update gh_automation_jobs j set status = 'queued', worker_id = 'gh-' || p_ids[v_used + p.k], execution_attempt_id = p_ids[v_used + p.k],
+      update gh_automation_jobs j set status = 'queued', worker_id = 'gh-' || p.attempt_id, execution_attempt_id = p.attempt_id,
         last_heartbeat = now(), status_message = 'Starting a machine'
-      from pick p where j.ctid = p.place returning j.id
+      from pick p where j.ctid = p.place
     )
-    select a.id, a.job_id, t.tier, coalesce(n.app, s.app), coalesce(n.id, s.id), s.fly_id
-    from attempt a left join made n on n.attempt_id = a.id left join started s on s.attempt_id = a.id;
-    get diagnostics v_made = row_count;
-    v_started := least(v_made, cardinality(v_ready));
-    v_used := v_used + v_made;
-    v_spent := v_spent + v_made - v_started;
+    select p.attempt_id, p.id, t.tier, v_apps[v_spent + p.k - cardinality(v_ready)], p.attempt_id, null::text
+    from pick p where p.k > cardinality(v_ready);
+    if v_ready <> '{}' then
+      return query
+      update gh_machines m set attempt_id = p_ids[v_used + array_position(v_ready, m.id)], assigned_at = now()
+      where m.id = any (v_ready)
+      returning m.attempt_id, v_jobs[array_position(v_ready, m.id)], t.tier, m.app, m.id, m.fly_id;
+    end if;
+    v_used := v_used + v_taken;
+    v_spent := v_spent + v_taken - cardinality(v_ready);
   end loop;
-  -- Give back the tokens nobody needed.
-  if cardinality(v_apps) > v_spent then
-    update gh_rate r set tokens = r.tokens + s.n
-    from (select u.app as a, count(*) as n from unnest(v_apps[v_spent + 1 :]) as u (app) group by 1) s
-    where r.bucket = 'create:' || s.a;
-  end if;
+  for i in 0 .. jsonb_array_length(p_apps) - 1 loop
+    v_taken := cardinality(array_positions(v_apps[: v_spent], p_apps -> i ->> 'app'));
+    continue when v_taken = 0;
+    update gh_rate set tokens = tokens - v_taken where bucket = 'create:' || (p_apps -> i ->> 'app');
+  end loop;
 end $$;
 
 -- A pool machine that did not start in time: it loses its attempt, which gets a machine of its own and its own token back.

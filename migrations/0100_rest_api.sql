@@ -1,7 +1,7 @@
 -- What the REST service needs beyond the tables: limits per user, answers of people to waiting jobs, and the indexes of its pages.
 
--- Which jobs run now: the health page counts them. Holds no heartbeat, so beats stay heap-only.
-create index gh_jobs_running on gh_automation_jobs (id) where status = 'running';
+-- Which jobs run now, and which wait for a person: the health page counts them. Holds no heartbeat, so beats stay heap-only.
+create index gh_jobs_open on gh_automation_jobs (status) where status in ('running', 'paused', 'needs_human', 'awaiting_review');
 -- What a user asked for in the last hour and day: the limits below, and the usage page.
 create index gh_jobs_user_created on gh_automation_jobs (user_id, created_at);
 -- What ended in the last hour: the alerts.

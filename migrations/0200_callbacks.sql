@@ -152,7 +152,7 @@ begin
   return new;
 end $$;
 create trigger gh_automation_jobs_echo before update of status, worker_id, metadata on gh_automation_jobs for each row
-  when (new.status in ('running', 'paused', 'needs_human', 'awaiting_review', 'resumed', 'completed', 'failed', 'cancelled'))
+  when (new.status = any ('{running,paused,needs_human,awaiting_review,resumed,completed,failed,cancelled}'::text[]))
   execute function gh_ignore_echo();
 
 revoke all on function gh_iso(timestamptz), gh_callback_cost(gh_automation_jobs), gh_callback_interaction(gh_automation_jobs),

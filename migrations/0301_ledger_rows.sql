@@ -51,7 +51,7 @@ begin
   return new;
 end $$;
 create trigger gh_automation_jobs_money before update of status, result_data, llm_cost_cents on gh_automation_jobs for each row
-  when (new.status in ('completed', 'failed', 'cancelled', 'expired', 'needs_human')) execute function gh_job_money();
+  when (new.status = any ('{completed,failed,cancelled,expired,needs_human}'::text[])) execute function gh_job_money();
 
 -- After lines were written: the rows of their jobs and users. Jobs are locked first and in order, as everywhere else.
 create function gh_ledger_rows() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$

@@ -81,22 +81,20 @@ language sql stable as $$
      where l.user_id = p_user and l.kind = 'llm' and l.at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc'),
     (select coalesce(sum(gh_reserved(a.id, a.job_id, a.budget_micros)), 0) from gh_job_attempts a
      where a.user_id = p_user and a.state in ('claimed', 'launching', 'running'))
-  from gh_budgets b
-  where b.scope = 'user_month' and b.name = coalesce(
+  from (select coalesce( -- once (offset 0), not for each budget it is compared with
     (select o.name from gh_budgets o where o.scope = 'user_month' and o.name = p_user::text),
-    (select a.tier from gh_accounts a where a.user_id = p_user), p_tier)
+    (select a.tier from gh_accounts a where a.user_id = p_user), p_tier) as name offset 0) n
+  join gh_budgets b on b.scope = 'user_month' and b.name = n.name
 $$;
 
 -- How many more attempts the months of users have room for: what a claim asks of those it is about to choose. Users without a budget are left out.
--- One plan for all calls: planning takes longer than the answer.
-create function gh_user_rooms(p_users uuid[], p_tier text, p_micros bigint) returns table (user_id uuid, n integer)
-language plpgsql stable set plan_cache_mode = 'force_generic_plan' as $$
-begin
+create function gh_user_rooms(p_users uuid[], p_tier text, p_micros bigint) returns table (user_id uuid, n integer) language sql stable as $$
   -- The sums first (offset 0): a function over columns is made part of the plan, one over subqueries is called for each user.
-  return query select b.id, gh_room(b.limit_usd, b.spent_usd, b.reserved_usd, p_micros) from (
-    select p.id, u.limit_usd, u.spent_usd, u.reserved_usd from unnest(p_users) p (id) cross join lateral gh_user_budget(p.id, p_tier) u
-    where u.action <> 'warn' offset 0) b;
-end $$;
+  select b.id, gh_room(b.limit_usd, b.spent_usd, b.reserved_usd, p_micros) from (
+    select p.id, u.limit_usd, u.spent_usd, u.reserved_usd from (select distinct x.id from unnest(p_users) x (id)) p
+    cross join lateral gh_user_budget(p.id, p_tier) u
+    where u.action <> 'warn' offset 0) b
+$$;
 
 -- The budgets of the day that count for a tier.
 create function gh_day_budgets(p_tier text) returns table (scope text, name text, action text, limit_usd numeric, spent_usd numeric, reserved_usd numeric)

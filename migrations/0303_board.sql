@@ -12,6 +12,5 @@ create view gh_cost_usual as
   from day;
 revoke all on gh_cost_usual from public, anon, authenticated, gh_runner;
 grant select on gh_cost_usual to gh_finance, service_role;
-create index gh_jobs_with_people on gh_automation_jobs (status) where status in ('paused', 'needs_human', 'awaiting_review');
 create index gh_scale_log_tier on gh_scale_log (tier, at);
 create index gh_machines_closed on gh_machines (closed_at desc) where closed_at is not null;

@@ -32,21 +32,20 @@ pub async fn intend(
         .execute(&mut *transaction)
         .await?;
     for app in apps {
-        let got: i32 =
-            sqlx::query_scalar("select gh_rate_take('create:' || $1, 2, $2::numeric, $3::numeric)")
+        let there: i32 =
+            sqlx::query_scalar("select gh_rate_refill('create:' || $1, $2::numeric, $3::numeric)")
                 .bind(&app.app)
                 .bind(app.rate)
                 .bind(app.burst)
                 .fetch_one(&mut *transaction)
                 .await?;
-        sqlx::query("update gh_rate set tokens = tokens + $2 where bucket = 'create:' || $1")
-            .bind(&app.app)
-            .bind(if got == 2 { 1 } else { got })
-            .execute(&mut *transaction)
-            .await?;
-        if got < 2 {
+        if there < 2 {
             continue;
         }
+        sqlx::query("update gh_rate set tokens = tokens - 1 where bucket = 'create:' || $1")
+            .bind(&app.app)
+            .execute(&mut *transaction)
+            .await?;
         let intent = Intent {
             id,
             attempt: None,
