@@ -40,8 +40,9 @@ const ACTIONS: usize = 64;
 const AGAIN: Duration = Duration::from_secs(1);
 /// When jobs are due but no create token is left: Fly's buckets fill at one a second.
 const TOKENS: Duration = Duration::from_millis(250);
-/// How many jobs one look takes at most.
-const BATCH: usize = 50;
+/// How many jobs one claim takes at most: a few, and many after one that took all it could. Each needs a token of its own that is
+/// made and sealed beforehand, and the first job of a quiet day should not wait for fifty of them.
+const BATCH: (usize, usize) = (5, 50);
 /// How long a stop waits for create calls in flight.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How often a dispatcher tells that it runs, and by which tiers.
@@ -72,6 +73,8 @@ pub struct Dispatcher {
     seeded: bool,
     /// Whether the last look left a slot for another job.
     room: bool,
+    /// How many jobs the next claim takes at most.
+    batch: usize,
     lease: Option<Held>,
     actions: JoinSet<Done>,
     busy: HashSet<Uuid>,
@@ -114,6 +117,7 @@ impl Dispatcher {
             signals,
             seeded: false,
             room: true,
+            batch: BATCH.0,
             lease: None,
             actions: JoinSet::new(),
             busy: HashSet::new(),
@@ -179,7 +183,7 @@ impl Dispatcher {
         // A job that has just come in should not wait for the look at everything else. Where the queue is empty this is one look
         // into an index; where every slot was taken it would find none, and is made after the look.
         let open = self.engine.breaker.cause().is_none();
-        let mut claimed = if open && self.room { Some(self.claim(&lease).await?) } else { None };
+        let mut full = if open && self.room { Some(self.claim(&lease).await?) } else { None };
         let began = Instant::now();
         self.resting.retain(|_, until| *until > began);
         let world = store::machines::world(&self.db).await?;
@@ -207,21 +211,21 @@ impl Dispatcher {
                 }
             }
         }
-        if more && claimed.is_none() {
-            claimed = Some(self.claim(&lease).await?);
+        if more && full.is_none() {
+            full = Some(self.claim(&lease).await?);
         }
         self.signals.metrics.holds(world.machines.len(), self.busy.len());
         self.tell(true).await?;
         let look_again = if self.resting.is_empty() { plan.look_again } else { plan.look_again.min(AGAIN) };
-        Ok(match claimed {
-            Some(BATCH) => Duration::ZERO,
+        Ok(match full {
+            Some(true) => Duration::ZERO,
             _ if more => look_again.min(TOKENS),
             _ => look_again,
         })
     }
 
-    /// Takes due jobs and starts their machines; returns how many.
-    async fn claim(&mut self, lease: &Lease) -> store::Result<usize> {
+    /// Takes due jobs and starts their machines; returns whether there may be more.
+    async fn claim(&mut self, lease: &Lease) -> store::Result<bool> {
         let engine = &self.engine;
         let claimed = dispatch::claim(
             &self.db,
@@ -230,14 +234,15 @@ impl Dispatcher {
             &engine.image,
             &engine.apps,
             &engine.sealer,
-            BATCH,
+            self.batch,
         )
         .await?;
-        let count = claimed.len();
+        let full = claimed.len() == self.batch;
+        self.batch = if full { BATCH.1 } else { BATCH.0 };
         for claimed in claimed {
             self.launch(claimed);
         }
-        Ok(count)
+        Ok(full)
     }
 
     /// Takes an edit of the tiers file, or says why not.

@@ -65,7 +65,10 @@ pub async fn run() -> anyhow::Result<()> {
     let telling = courier.run(signals.bell.clone(), stop.clone());
     let dispatcher =
         Dispatcher::new(engine, own, Source::new(config.tiers_file, config.tiers), holder, signals);
-    tokio::join!(dispatcher.run(stop), telling);
+    // A task of the runtime's like the ones it waits for: the thread that hears an answer goes on with it, instead of waking the one that started us.
+    let dispatching = tokio::spawn(dispatcher.run(stop));
+    let (dispatched, ()) = tokio::join!(dispatching, telling);
+    dispatched.context("the dispatcher's loop panicked")?;
     boot::trace::flush().await;
     Ok(())
 }
