@@ -47,7 +47,7 @@ create table gh_attempt_heartbeats (
 create table gh_machines (
   id uuid primary key,
   kind text not null default 'job' check (kind in ('job', 'pool', 'orphan')),
-  attempt_id uuid references gh_job_attempts (id) on delete set null,
+  attempt_id uuid,         -- stays when the attempt goes with its job: what had one is not taken for a machine that waits in the pool
   app text not null,
   name text not null,
   fly_id text unique,

@@ -27,7 +27,7 @@ pub struct Machine {
     pub id: uuid::Uuid,
     /// What it is for.
     pub kind: MachineKind,
-    /// Whose machine it is; none for a pool machine that waits, an orphan, and one whose attempt was deleted.
+    /// Whose machine it is; none for a pool machine that waits, and an orphan. It stays when the attempt is deleted with its job.
     pub attempt_id: Option<AttemptId>,
     /// Its tier.
     pub tier: String,
@@ -74,7 +74,7 @@ pub struct Machine {
     pub exit_code: Option<i32>,
     /// Whether the guest ran out of memory.
     pub oom: Option<bool>,
-    /// Where the attempt is.
+    /// Where the attempt is; none where there is none (any more).
     pub state: Option<AttemptState>,
     /// Why the attempt ended; a word of ours, or `retired` when somebody took the job from it.
     pub end_class: Option<String>,

@@ -67,6 +67,26 @@ async fn a_machine_that_missed_its_turn_can_start_nothing_and_the_attempt_gets_i
 }
 
 #[tokio::test]
+async fn a_pool_machine_whose_job_was_deleted_is_given_to_no_other_job() {
+    let world = World::new().await;
+    let (machine, _) = ready(&world).await;
+    world.insert(UserId::new(), "starter").await;
+    let claimed = world.claim(1).await.pop().expect("due");
+    assert!(claimed.ready.is_some());
+    let mut sql = world.sql().await;
+    sqlx::query("delete from gh_automation_jobs where id = $1")
+        .bind(claimed.job_id)
+        .execute(&mut sql)
+        .await
+        .expect("deleted");
+    let left = machines::world(&world.db).await.expect("a look").machines.pop().expect("it still runs");
+    assert_eq!((left.id, left.state), (machine, None));
+    assert!(!left.waits_in_pool(), "it is to be destroyed and paid for");
+    world.insert(UserId::new(), "starter").await;
+    assert!(world.claim(1).await.pop().expect("due").ready.is_none());
+}
+
+#[tokio::test]
 async fn the_pool_takes_no_token_that_a_job_may_need() {
     let mut world = World::new().await;
     world.apps = vec![App { app: "a".into(), rate: 0.001, burst: 3.0 }];
