@@ -138,7 +138,7 @@ begin
         -- Nor those of a user whose money is used up.
         and j.user_id not in (select h.user_id from gh_budget_holds h where h.tier = t.tier)
       order by j.priority, j.created_at
-      limit least(200, 20 + 4 * v_free)
+      limit least(200, 20 + 8 * v_free)
     ), held as materialized (
       -- One by one in their order, until there are enough: the rest of the window is not looked at again.
       select j.id, j.user_id, f.place from (
