@@ -54,7 +54,7 @@ pub async fn run(arguments: Chaos) -> Result<()> {
     eprintln!("all jobs are in after {:.0} s; waiting for rest", began.elapsed().as_secs_f64());
     let at_rest = world.rest(REST).await?;
     let tally = world.tally(&fed);
-    let facts = Facts::read(&mut world, fed.jobs).await?;
+    let facts = Facts::read(&mut world, fed).await?;
     let broken = check::all(&facts);
     println!("{}", report::text(&facts, &tally, began.elapsed()));
     let left = world.stop().await;

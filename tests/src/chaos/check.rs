@@ -3,6 +3,7 @@
 //! Times are those of the transactions' starts, so two that follow each other may seem to overlap by as long as one
 //! may wait for a lock: that is the [`SLACK`].
 
+mod callbacks;
 mod fly;
 mod money;
 
@@ -45,11 +46,12 @@ pub(super) fn all(facts: &Facts) -> Vec<Broken> {
     broken.extend(tried_until_over(facts));
     broken.extend(no_machine_left(facts));
     broken.extend(fly::only_what_is_on_record(facts));
+    broken.extend(callbacks::final_word_is_heard(facts));
     broken.extend(money::every_interval_once(facts));
     broken
 }
 
-/// 1: each job is there, at rest, and came to its end once.
+/// 1: each job is there, at rest, and came once to an end that somebody chose.
 fn never_lost(facts: &Facts) -> Vec<Broken> {
     let rows: HashMap<Uuid, &Job> = facts.jobs.iter().map(|job| (job.id, job)).collect();
     let mut ends: HashMap<Uuid, u32> = HashMap::new();
@@ -69,6 +71,19 @@ fn never_lost(facts: &Facts) -> Vec<Broken> {
         let (ended, terminal) = (ends.get(id).copied().unwrap_or(0), TERMINAL.contains(&job.status.as_str()));
         if !terminal && job.status != "needs_human" {
             broken.push(Broken::new(1, *id, format!("it never came to an end: {}", job.status)));
+        }
+        let chosen = match job.status.as_str() {
+            "cancelled" => facts.cancels.contains(id),
+            "needs_human" => facts
+                .attempts
+                .iter()
+                .any(|attempt| attempt.job_id == *id && attempt.end_class.as_deref() == Some("needs_human")),
+            // No job here is to start at a time, or bound to a worker.
+            "expired" => false,
+            _ => true,
+        };
+        if !chosen {
+            broken.push(Broken::new(1, *id, format!("nobody made it {}", job.status)));
         }
         if ended != u32::from(terminal) {
             broken.push(Broken::new(1, *id, format!("it came to an end {ended} times")));
@@ -139,8 +154,22 @@ fn one_permit(facts: &Facts) -> Vec<Broken> {
         if count == 1 && outcome == Some("not_submitted") {
             broken.push(Broken::new(3, job.id, "it was sent, and the permit says not_submitted"));
         }
-        if permit.is_some() && outcome.is_none() {
-            broken.push(Broken::new(3, job.id, "it is over, and nobody says what became of the permit"));
+        // What became of the permit is what the job says.
+        let said = match (job.status.as_str(), job.error_code.as_deref()) {
+            ("completed", _) => outcome == Some("submitted"),
+            ("failed", Some("submission_unknown")) => outcome == Some("unknown"),
+            // Its permit was given, and the answer never arrived: it sent nothing and does not know that it might have.
+            ("failed", Some("permit_refused")) => outcome == Some("unknown") && count == 0,
+            ("failed", _) => outcome == Some("not_submitted"),
+            _ => outcome == Some("unknown"),
+        };
+        if permit.is_some() && !said {
+            let (status, code) = (&job.status, job.error_code.as_deref().unwrap_or("no code"));
+            broken.push(Broken::new(
+                3,
+                job.id,
+                format!("it is {status} ({code}), and the permit says {outcome:?}"),
+            ));
         }
     }
     for attempt in &facts.attempts {

@@ -1,6 +1,6 @@
 //! What is left after a run: the rows, the local Fly's own bill, and the book of who applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -9,7 +9,8 @@ use serde::Deserialize;
 use sqlx::{Connection as _, PgConnection, Postgres};
 use uuid::Uuid;
 
-use super::recorder::Submission;
+use super::feed::Fed;
+use super::recorder::{Submission, Told};
 use super::world::World;
 
 /// A job's row.
@@ -19,6 +20,8 @@ pub(super) struct Job {
     pub(super) status: String,
     pub(super) error_code: Option<String>,
     pub(super) max_retries: i32,
+    /// Whether somebody wants to be told of it.
+    pub(super) has_callback: bool,
 }
 
 /// An attempt's row.
@@ -56,9 +59,19 @@ pub(super) struct Permit {
     pub(super) outcome: Option<String>,
 }
 
+/// A row of the outbox.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct Callback {
+    pub(super) job_id: Uuid,
+    pub(super) event: String,
+    pub(super) delivered_at: Option<DateTime<Utc>>,
+    pub(super) last_error: Option<String>,
+}
+
 /// A machine's row.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Machine {
+    pub(super) kind: String,
     pub(super) name: String,
     pub(super) fly_id: Option<String>,
     pub(super) attempt_id: Option<Uuid>,
@@ -67,13 +80,14 @@ pub(super) struct Machine {
     pub(super) closed_at: Option<DateTime<Utc>>,
 }
 
-/// A line of the ledger that a machine's interval caused.
+/// A line of the ledger that a machine caused: the seconds it ran, or the GB-seconds it was kept ready.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Line {
     pub(super) machine_id: Option<String>,
+    pub(super) unit: String,
     pub(super) job_id: Option<Uuid>,
     pub(super) overhead: Option<String>,
-    pub(super) seconds: Decimal,
+    pub(super) quantity: Decimal,
     pub(super) cost_usd: Option<Decimal>,
 }
 
@@ -129,6 +143,8 @@ pub(super) struct Sums {
 pub(super) struct Facts {
     /// The jobs that were committed.
     pub(super) put_in: Vec<Uuid>,
+    /// Those that somebody may have cancelled.
+    pub(super) cancels: HashSet<Uuid>,
     pub(super) jobs: Vec<Job>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) events: Vec<Event>,
@@ -142,17 +158,26 @@ pub(super) struct Facts {
     /// Fly's prices by SKU and region.
     pub(super) prices: BTreeMap<(String, String), Decimal>,
     pub(super) submissions: Vec<Submission>,
+    /// What was to be told.
+    pub(super) callbacks: Vec<Callback>,
+    /// What was heard.
+    pub(super) told: Vec<Told>,
     /// Machines that are still there.
     pub(super) alive: usize,
 }
 
 impl Facts {
-    pub(super) async fn read(world: &mut World, put_in: Vec<Uuid>) -> Result<Self> {
+    pub(super) async fn read(world: &mut World, fed: Fed) -> Result<Self> {
         let mut connection = PgConnection::connect(&world.database_url()).await?;
         let db = &mut connection;
         Ok(Self {
-            put_in,
-            jobs: rows(db, "select id, status, error_code, max_retries from gh_automation_jobs").await?,
+            put_in: fed.jobs,
+            cancels: fed.cancels,
+            jobs: rows(
+                db,
+                "select id, status, error_code, max_retries, callback_url is not null as has_callback from gh_automation_jobs",
+            )
+            .await?,
             attempts: rows(
                 db,
                 "select id, job_id, no, fence, state, end_class, claimed_at, started_at, ended_at from gh_job_attempts order by fence",
@@ -165,11 +190,11 @@ impl Facts {
             )
             .await?,
             permits: rows(db, "select job_id, attempt_id, granted_at, outcome from gh_permits").await?,
-            machines: rows(db, "select name, fly_id, attempt_id, outcome, exited_at, closed_at from gh_machines").await?,
+            machines: rows(db, "select kind, name, fly_id, attempt_id, outcome, exited_at, closed_at from gh_machines").await?,
             ledger: rows(
                 db,
-                "select tags ->> 'machine_id' as machine_id, job_id, tags ->> 'overhead' as overhead, quantity as seconds, cost_usd
-                 from gh_cost_ledger where provider = 'fly' and unit = 'second'",
+                "select tags ->> 'machine_id' as machine_id, unit, job_id, tags ->> 'overhead' as overhead, quantity, cost_usd
+                 from gh_cost_ledger where provider = 'fly'",
             )
             .await?,
             sums: rows(
@@ -193,6 +218,8 @@ impl Facts {
             .collect(),
             bill: serde_json::from_value(world.fly("bill").await?).context("the local Fly's bill")?,
             submissions: world.recorder().submissions(),
+            callbacks: rows(db, "select job_id, event, delivered_at, last_error from gh_outbox").await?,
+            told: world.recorder().told(),
             alive: world.stack.machines()?.alive().await?.len(),
         })
     }

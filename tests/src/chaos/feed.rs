@@ -1,5 +1,6 @@
 //! Puts the jobs in, in bursts, and changes its mind about some: what VALET and the people on call do meanwhile.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -25,6 +26,8 @@ const TIERS: [(u64, &str); 5] = [(1, "free"), (6, "starter"), (3, "pro"), (2, "p
 /// What was put in, and what was done to it.
 pub(super) struct Fed {
     pub(super) jobs: Vec<Uuid>,
+    /// Those that somebody may have cancelled: the answer may have been lost.
+    pub(super) cancels: HashSet<Uuid>,
     pub(super) cancelled: u64,
     pub(super) handed_back: u64,
 }
@@ -49,7 +52,7 @@ impl Feed {
 
     /// Puts everything in.
     pub(super) async fn run(mut self) -> Result<Fed> {
-        let mut fed = Fed { jobs: Vec::new(), cancelled: 0, handed_back: 0 };
+        let mut fed = Fed { jobs: Vec::new(), cancels: HashSet::new(), cancelled: 0, handed_back: 0 };
         while fed.jobs.len() < usize::try_from(self.count)? {
             let burst = match self.dice.below(4) {
                 0 => 1 + self.dice.below(40),
@@ -72,11 +75,16 @@ impl Feed {
         let input = json!({ "tier": tier, "chaos": { "seed": self.seed, "number": number, "recorder": self.recorder } });
         // Short, so that a job that hangs is given up within two minutes.
         let text = format!(
-            "insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, input_data, priority, timeout_seconds, status)
-             values ('{id}', '{user}', 'valet', 'apply', '{}', '{input}', {}, 45, '{}') on conflict (id) do nothing",
+            "insert into gh_automation_jobs (id, user_id, created_by, job_type, target_url, input_data, priority, timeout_seconds, status, callback_url)
+             values ('{id}', '{user}', 'valet', 'apply', '{}', '{input}', {}, 45, {}) on conflict (id) do nothing",
             self.recorder,
             1 + self.dice.below(9),
-            if number.is_multiple_of(2) { "queued" } else { "pending" },
+            // Every second one as VALET's own library inserts it, which wants to be told.
+            if number.is_multiple_of(2) {
+                format!("'queued', '{}/callback'", self.recorder)
+            } else {
+                "'pending', null".to_owned()
+            },
         );
         self.execute(&text).await?;
         Ok(id)
@@ -91,6 +99,7 @@ impl Feed {
                 let text = format!(
                     "update gh_automation_jobs set status = 'cancelled' where id = '{job}' and status in ('pending', 'queued', 'running')"
                 );
+                fed.cancels.insert(job);
                 fed.cancelled += self.execute(&text).await?;
             }
             1 => {

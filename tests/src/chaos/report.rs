@@ -39,7 +39,12 @@ pub(super) fn text(facts: &Facts, done: &BTreeMap<String, u64>, took: Duration) 
     text.push_str("\nfaults, by kind\n");
     table(&mut text, done);
     let machines = facts.bill.len();
-    let _ = writeln!(text, "\n{machines} machines ran; {} applications arrived", facts.submissions.len());
+    let _ = writeln!(
+        text,
+        "\n{machines} machines ran; {} applications and {} callbacks arrived",
+        facts.submissions.len(),
+        facts.told.len()
+    );
     if let Some((recovery, job)) = longest_recovery(facts) {
         let _ = writeln!(text, "longest recovery {:.1} s, of job {job}", seconds(recovery));
     }
@@ -48,7 +53,9 @@ pub(super) fn text(facts: &Facts, done: &BTreeMap<String, u64>, took: Duration) 
 
 /// What was broken, and the history of the jobs it was broken for.
 pub(super) fn broken(facts: &Facts, broken: &[Broken]) -> String {
-    let mut text = String::from("\nbroken promises\n");
+    let mut text = String::from("\nbroken promises, and how often\n");
+    table(&mut text, &counts(broken.iter().map(|broken| broken.promise.to_string())));
+    text.push_str("\nthe first of them\n");
     for broken in broken.iter().take(MOST) {
         let job = broken.job.map_or_else(|| "–".to_owned(), |job| job.to_string());
         let _ = writeln!(text, "  {}  job {job}: {}", broken.promise, broken.what);

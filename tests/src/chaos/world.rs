@@ -121,6 +121,7 @@ impl World {
         command.envs(&self.settings).env("GH_ENV", "chaos").env("GH_RUNNER_IMAGE", IMAGE);
         command
             .env("GH_TIERS_FILE", self.tiers_file())
+            .env("GH_ALLOW_PRIVATE_NET", "true") // the recorder is on this computer
             .env("GH_CREATE_RATE", "25")
             .env("GH_CREATE_BURST", "25");
         let log = self.stack.output().join(format!("logs/dispatcher-{number}.log"));
@@ -160,25 +161,30 @@ impl World {
         self.write_tiers("{ min = 0, max = 0 }") // an empty pool, so that no machine waits for a job that never comes
     }
 
-    /// Waits until every job has come to an end and every machine is gone and billed; false when that takes too long.
+    /// Waits until every job has come to an end and was told of, and every machine is gone and billed; false when that takes too long.
     pub(super) async fn rest(&mut self, limit: Duration) -> Result<bool> {
         #[derive(Debug, Default, Deserialize)]
         struct Open {
             jobs: u64,
             machines: u64,
+            callbacks: u64,
         }
         let query = "select (select count(*) from gh_automation_jobs where status in ('pending', 'queued', 'running', 'paused')) as jobs,
-                            (select count(*) from gh_machines where closed_at is null) as machines";
+                            (select count(*) from gh_machines where closed_at is null) as machines,
+                            (select count(*) from gh_outbox where delivered_at is null and parked_at is null) as callbacks";
         let (url, until, machines) = (self.database_url(), Instant::now() + limit, self.stack.machines()?);
         let mut told = Instant::now();
         loop {
             let open: Open = sql::rows(&url, query)?.pop().unwrap_or_default();
             let alive = machines.alive().await?.len();
-            if (open.jobs, open.machines, alive) == (0, 0, 0) {
+            if (open.jobs, open.machines, open.callbacks, alive) == (0, 0, 0, 0) {
                 return Ok(true);
             }
             if told.elapsed() > Duration::from_secs(20) {
-                eprintln!("  {} jobs, {} machines, {alive} at Fly", open.jobs, open.machines);
+                eprintln!(
+                    "  {} jobs, {} machines, {alive} at Fly, {} callbacks",
+                    open.jobs, open.machines, open.callbacks
+                );
                 told = Instant::now();
             }
             if Instant::now() > until {

@@ -1,4 +1,4 @@
-//! 7: every interval in which a machine ran is in the ledger once, at its price, under a job or a name.
+//! 7: every interval in which a machine ran, or was kept ready, is in the ledger once, at its price, under a job or a name.
 
 use std::collections::HashMap;
 
@@ -14,8 +14,9 @@ const MONTH: i64 = 2_592_000;
 pub(super) fn every_interval_once(facts: &Facts) -> Vec<Broken> {
     let mut broken = Vec::new();
     let mut ledger: HashMap<&str, Vec<&Line>> = HashMap::new();
-    for line in &facts.ledger {
-        ledger.entry(line.machine_id.as_deref().unwrap_or_default()).or_default().push(line);
+    let (ran, kept): (Vec<&Line>, Vec<&Line>) = facts.ledger.iter().partition(|line| line.unit == "second");
+    for line in &ran {
+        ledger.entry(line.machine_id.as_deref().unwrap_or_default()).or_default().push(*line);
         if line.job_id.is_none() && line.overhead.is_none() {
             broken.push(Broken::new(
                 7,
@@ -28,7 +29,7 @@ pub(super) fn every_interval_once(facts: &Facts) -> Vec<Broken> {
     for billed in &facts.bill {
         total += cost(facts, billed).unwrap_or_default();
         let lines = ledger.remove(billed.machine_id.as_str()).unwrap_or_default();
-        let booked: Decimal = lines.iter().map(|line| line.seconds).sum();
+        let booked: Decimal = lines.iter().map(|line| line.quantity).sum();
         let what = match (lines.as_slice(), billed.exited_at) {
             (_, None) => "still runs".to_owned(),
             ([], _) => format!("ran {} ms and is not in the ledger", billed.milliseconds),
@@ -42,7 +43,7 @@ pub(super) fn every_interval_once(facts: &Facts) -> Vec<Broken> {
     for machine in ledger.into_keys() {
         broken.push(Broken::new(7, None, format!("machine {machine} is in the ledger and never ran")));
     }
-    let booked: Decimal = facts.ledger.iter().filter_map(|line| line.cost_usd).sum();
+    let booked: Decimal = ran.iter().filter_map(|line| line.cost_usd).sum();
     if (booked - total).abs() >= Decimal::new(1, 6) {
         broken.push(Broken::new(
             7,
@@ -50,7 +51,30 @@ pub(super) fn every_interval_once(facts: &Facts) -> Vec<Broken> {
             format!("the ledger has {booked} USD of machines, the bill is {total} USD"),
         ));
     }
+    broken.extend(kept_ready_once(facts, &kept));
     broken.extend(views_add_up(facts));
+    broken
+}
+
+/// A machine of the pool that was made is paid for once while it is kept ready; nothing else is.
+fn kept_ready_once(facts: &Facts, kept: &[&Line]) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    let mut lines: HashMap<&str, u32> = HashMap::new();
+    for line in kept {
+        *lines.entry(line.machine_id.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    for machine in facts.machines.iter().filter(|machine| machine.kind == "pool") {
+        let Some(fly_id) = machine.fly_id.as_deref() else { continue };
+        let count = lines.remove(fly_id).unwrap_or(0);
+        if count != 1 {
+            let what = format!("{} was kept ready and is in the ledger {count} times for it", machine.name);
+            broken.push(Broken::new(7, None, what));
+        }
+    }
+    for machine in lines.into_keys() {
+        let what = format!("machine {machine:?} is in the ledger as kept ready, and is none of the pool's");
+        broken.push(Broken::new(7, None, what));
+    }
     broken
 }
 

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
-use super::super::facts::{Billed, Call, Event, Line, Machine, Permit, Sums};
-use super::super::recorder::Submission;
+use super::super::facts::{Billed, Call, Callback, Event, Line, Machine, Permit, Sums};
+use super::super::recorder::{Submission, Told};
 use super::*;
 
 const JOB: Uuid = Uuid::from_u128(1);
@@ -36,6 +36,7 @@ fn price(sku: &str, region: &str, price: i64) -> ((String, String), Decimal) {
 /// A job whose first machine crashed and whose second one applied.
 fn whole() -> Facts {
     let machine = |id: Uuid, fly: &str, to| Machine {
+        kind: "job".to_owned(),
         name: format!("gh-{id}"),
         fly_id: Some(fly.to_owned()),
         attempt_id: Some(id),
@@ -55,7 +56,13 @@ fn whole() -> Facts {
     };
     let mut facts = Facts {
         put_in: vec![JOB],
-        jobs: vec![Job { id: JOB, status: "completed".to_owned(), error_code: None, max_retries: 3 }],
+        jobs: vec![Job {
+            id: JOB,
+            status: "completed".to_owned(),
+            error_code: None,
+            max_retries: 3,
+            has_callback: true,
+        }],
         attempts: vec![attempt(FIRST, 1, "crash", 0, 10), attempt(SECOND, 2, "completed", 20, 30)],
         events: vec![Event {
             job_id: JOB,
@@ -75,6 +82,13 @@ fn whole() -> Facts {
         bill: vec![billed(FIRST, "m1", 9500), billed(SECOND, "m2", 11_000)],
         prices: [price("vcpu.shared", "*", 1), price("memory.gb", "*", 5), price("markup", "iad", 1)].into(),
         submissions: vec![Submission { job: JOB, attempt: SECOND }],
+        callbacks: vec![Callback {
+            job_id: JOB,
+            event: "completed".to_owned(),
+            delivered_at: Some(at(31)),
+            last_error: None,
+        }],
+        told: ["running", "completed"].map(|status| Told { job: JOB, status: status.to_owned() }).to_vec(),
         ..Facts::default()
     };
     let second = (Decimal::from(12) / Decimal::from(2_592_000)).round_dp(16);
@@ -83,7 +97,8 @@ fn whole() -> Facts {
             machine_id: Some(fly.to_owned()),
             job_id: Some(JOB),
             overhead: None,
-            seconds: Decimal::new(ms, 3),
+            unit: "second".to_owned(),
+            quantity: Decimal::new(ms, 3),
             cost_usd: Some((second * Decimal::new(ms, 3)).round_dp(10)),
         })
         .to_vec();
@@ -129,6 +144,78 @@ fn a_job_that_is_gone_or_never_ends_or_ends_twice_was_lost() {
 }
 
 #[test]
+fn an_end_that_nobody_chose_is_seen() {
+    let ended = |facts: &mut Facts, status: &str| {
+        facts.jobs[0].status = status.to_owned();
+        facts.events[0].to_status = Some(status.to_owned()).filter(|status| status != "needs_human");
+        facts.told[1].status = if status == "expired" { "failed" } else { status }.to_owned();
+        facts.permits.clear();
+        facts.submissions.clear();
+    };
+    for status in ["cancelled", "expired", "needs_human"] {
+        assert_eq!(broken(|facts| ended(facts, status)), [1], "{status}");
+    }
+    let chosen = broken(|facts| {
+        ended(facts, "cancelled");
+        facts.cancels.insert(JOB);
+    });
+    assert_eq!(chosen, [] as [u8; 0]);
+    let asked = broken(|facts| {
+        ended(facts, "needs_human");
+        facts.attempts[1].end_class = Some("needs_human".to_owned());
+    });
+    assert_eq!(asked, [] as [u8; 0]);
+}
+
+#[test]
+fn a_permit_of_which_the_job_says_something_else_is_seen() {
+    let failed = |facts: &mut Facts, code: &str, outcome: &str| {
+        facts.jobs[0].status = "failed".to_owned();
+        facts.jobs[0].error_code = Some(code.to_owned());
+        facts.events[0].to_status = Some("failed".to_owned());
+        facts.told[1].status = "failed".to_owned();
+        facts.permits[0].outcome = Some(outcome.to_owned());
+        facts.submissions.clear();
+    };
+    assert_eq!(broken(|facts| failed(facts, "submission_unknown", "unknown")), [] as [u8; 0]);
+    assert_eq!(broken(|facts| failed(facts, "submit_rejected", "not_submitted")), [] as [u8; 0]);
+    assert_eq!(broken(|facts| failed(facts, "network_error", "unknown")), [3]);
+    assert_eq!(broken(|facts| failed(facts, "network_error", "submitted")), [3]);
+}
+
+#[test]
+fn a_last_word_that_was_not_heard_or_is_another_one_is_seen() {
+    assert_eq!(broken(|facts| drop(facts.told.pop())), [6]);
+    assert_eq!(broken(|facts| facts.told[0].status = "failed".to_owned()), [6]);
+    assert_eq!(broken(|facts| facts.callbacks[0].delivered_at = None), [6]);
+    let silent = broken(|facts| {
+        facts.jobs[0].has_callback = false;
+        facts.told.clear();
+    });
+    assert_eq!(silent, [] as [u8; 0], "nobody wants to be told");
+}
+
+#[test]
+fn a_pool_machine_that_is_paid_for_twice_or_not_or_was_never_made_is_seen() {
+    let kept = |machine: &str| Line {
+        machine_id: Some(machine.to_owned()),
+        unit: "gb-second".to_owned(),
+        job_id: None,
+        overhead: Some("pool_rootfs".to_owned()),
+        quantity: Decimal::TEN,
+        cost_usd: Some(Decimal::ZERO),
+    };
+    let pool = |facts: &mut Facts, lines: &[&str]| {
+        facts.machines[0].kind = "pool".to_owned();
+        facts.ledger.extend(lines.iter().map(|line| kept(line)));
+    };
+    assert_eq!(broken(|facts| pool(facts, &["m1"])), [] as [u8; 0]);
+    assert_eq!(broken(|facts| pool(facts, &[])), [7]);
+    assert_eq!(broken(|facts| pool(facts, &["m1", "m1"])), [7]);
+    assert_eq!(broken(|facts| pool(facts, &["m1", ""])), [7]);
+}
+
+#[test]
 fn two_attempts_at_a_time_and_a_late_word_are_seen() {
     assert_eq!(broken(|facts| facts.attempts[1].claimed_at = at(5)), [2]);
     assert_eq!(broken(|facts| facts.attempts[1].ended_at = None), [2]);
@@ -166,6 +253,7 @@ fn a_job_that_failed_too_early_is_seen() {
         facts.jobs[0].status = "failed".to_owned();
         facts.events[0].to_status = Some("failed".to_owned());
         facts.attempts[1].end_class = Some("retryable".to_owned());
+        facts.told[1].status = "failed".to_owned();
         facts.permits.clear();
         facts.submissions.clear();
     };
@@ -208,7 +296,7 @@ fn views_that_do_not_add_up_are_seen() {
 fn an_interval_that_is_missing_doubled_wrong_or_nobodys_is_seen() {
     assert_eq!(broken(|facts| drop(facts.ledger.pop())), [7]);
     assert_eq!(broken(|facts| facts.ledger.extend_from_within(..1)), [7]);
-    assert_eq!(broken(|facts| facts.ledger[0].seconds = Decimal::ONE), [7]);
+    assert_eq!(broken(|facts| facts.ledger[0].quantity = Decimal::ONE), [7]);
     assert_eq!(broken(|facts| facts.ledger[0].cost_usd = Some(Decimal::ONE)), [7]);
     assert_eq!(broken(|facts| facts.ledger[0].job_id = None), [7]);
     assert_eq!(broken(|facts| facts.bill[0].exited_at = None), [7]);
