@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::pulse;
+use serde_json::Value;
+use store::{notices, pulse};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -61,7 +62,7 @@ async fn checks(app: &App) -> Vec<Check> {
     let start = Instant::now();
     let found = tokio::time::timeout(PATIENCE, pulse::read(&app.db)).await;
     let took = start.elapsed();
-    let latency_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let latency_ms = milliseconds(took);
     let check = |name, status, message: String| Check { name, status, message, latency_ms };
     let Ok(Ok(pulse)) = found else {
         return vec![check("database", Condition::Unhealthy, "Database does not answer".into())];
@@ -95,7 +96,7 @@ async fn checks(app: &App) -> Vec<Check> {
         Some(storage) => storage.state().await,
         None => Ok(()),
     };
-    let latency_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let latency_ms = milliseconds(start.elapsed());
     let storage = match (state, &app.storage) {
         (Err(why), _) => (Condition::Degraded, why),
         (Ok(()), Some(_)) => (Condition::Healthy, "The bucket of the screenshots is there".into()),
@@ -104,5 +105,42 @@ async fn checks(app: &App) -> Vec<Check> {
         }
     };
     let storage = Check { name: "storage", status: storage.0, message: storage.1, latency_ms };
-    vec![database, heartbeat, models, storage]
+    vec![database, heartbeat, models, storage, tiers(app).await]
+}
+
+/// Whether the last edit of the tiers file was refused. Never worse than degraded: the last good one stays in force.
+async fn tiers(app: &App) -> Check {
+    let start = Instant::now();
+    let found = tokio::time::timeout(PATIENCE, notices::get(&app.db, "tiers")).await;
+    let latency_ms = milliseconds(start.elapsed());
+    let (status, message) = match found {
+        Ok(Ok(Value::Null)) => {
+            (Condition::Healthy, "The last edit of the tiers file was taken, or there was none".into())
+        }
+        Ok(Ok(notice)) => (
+            Condition::Degraded,
+            format!(
+                "The last edit of the tiers file was refused, the one before is in force: {}",
+                without_quotes(notice["refused"].as_str().unwrap_or("no reason is given"))
+            ),
+        ),
+        Ok(Err(_)) | Err(_) => {
+            (Condition::Degraded, "Whether an edit of the tiers file was refused cannot be read".into())
+        }
+    };
+    Check { name: "tiers", status, message, latency_ms }
+}
+
+/// An error of TOML in one line. The lines of the file it quotes (`2 | image = …`) are left out: they may hold addresses.
+fn without_quotes(error: &str) -> String {
+    let kept: Vec<_> = error.lines().filter(|line| !is_quote(line)).collect();
+    kept.join(": ")
+}
+
+fn is_quote(line: &str) -> bool {
+    line.trim_start_matches(|letter: char| letter == ' ' || letter.is_ascii_digit()).starts_with('|')
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

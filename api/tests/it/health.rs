@@ -2,7 +2,7 @@
 
 use api::server::Limits;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{Ask, Service};
@@ -99,6 +99,37 @@ async fn the_deep_check_shows_that_the_bucket_is_missing() {
     let away = Service::with(&away, Limits::default()).await;
     assert_eq!(checked(&away, "storage").await, ("degraded".into(), "Storage does not answer".into()));
     assert_eq!(checked(&Service::start().await, "storage").await.0, "healthy");
+}
+
+#[tokio::test]
+async fn the_deep_check_shows_that_an_edit_of_the_tiers_file_was_refused() {
+    let service = Service::start().await;
+    let tell = |notice: &Value| {
+        let notice = e2e::sql::quote(&notice.to_string());
+        service.sql(&format!(
+            "insert into gh_notices (key, value) values ('tiers', {notice})
+            on conflict (key) do update set value = excluded.value"
+        ));
+    };
+    assert_eq!(checked(&service, "tiers").await.0, "healthy", "no dispatcher has told anything yet");
+
+    let edit = "[tiers.free]\nguest = 3 # registry.example/image";
+    let error = domain::tier::Tiers::parse(edit).expect_err("a size is no number").to_string();
+    assert!(error.contains("registry.example"), "the error quotes the line: {error}");
+    tell(&json!({ "refused": format!("/app/tiers.toml: {error}") }));
+    let (status, message) = checked(&service, "tiers").await;
+    assert_eq!(status, "degraded", "{message}");
+    assert!(message.contains("/app/tiers.toml: ") && message.contains("line 2"), "{message}");
+    assert!(message.contains("invalid type") && !message.contains('\n'), "{message}");
+    assert!(!message.contains("registry.example"), "the page is open to everyone: {message}");
+    let answer = service.request(Method::GET, "/monitoring/health").answer().await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("degraded")));
+
+    tell(&Value::Null);
+    let (status, message) = checked(&service, "tiers").await;
+    assert_eq!(status, "healthy", "{message}");
+    let answer = service.request(Method::GET, "/monitoring/health").answer().await;
+    assert_eq!((answer.status.as_u16(), &answer.body["status"]), (200, &json!("healthy")));
 }
 
 #[tokio::test]
