@@ -48,7 +48,7 @@ const FAMILIES: [(&str, &str, &str); 27] = [
     ),
     ("gh_jobs_finished_total", "counter", "Attempts that ended, by how"),
     ("gh_leader", "gauge", "Whether a dispatcher leads"),
-    ("gh_machine_after_job_seconds", "gauge", "For how long a machine has outlived its job"),
+    ("gh_machine_after_job_seconds", "gauge", "For how long a machine has outlived its job, or any use"),
     ("gh_machines", "gauge", "Machines that are looked after, by Fly's word for their state"),
     ("gh_oldest_pending_seconds", "gauge", "For how long the oldest due job of a tier waits"),
     ("gh_pool_ready", "gauge", "Machines that are kept ready"),

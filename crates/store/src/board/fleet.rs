@@ -59,8 +59,10 @@ pub async fn fleet(db: &Db) -> Result<Vec<Sample>> {
                and m.closed_at is null and m.attempt_id is null and m.retired_at is null and m.seen = 'stopped')::float8 from gh_capacity k
            union all select 'gh_machines', format('kind=\"%s\",seen=\"%s\"', kind, coalesce(seen, 'unseen')), count(*)::float8
              from gh_machines where closed_at is null group by kind, seen
-           union all select 'gh_machine_after_job_seconds', '', coalesce(max(extract(epoch from now() - a.ended_at)), 0)::float8
-             from gh_machines m join gh_job_attempts a on a.id = m.attempt_id where m.closed_at is null and a.ended_at is not null
+           union all select 'gh_machine_after_job_seconds', '', coalesce(max(extract(epoch from now() - coalesce(a.ended_at,
+               case when a.id is null then coalesce(m.retired_at, m.assigned_at, m.intent_at) end))), 0)::float8 -- an orphan, one the pool gave up, one whose job was deleted
+             from gh_machines m left join gh_job_attempts a on a.id = m.attempt_id
+             where m.closed_at is null and not (m.kind = 'pool' and m.attempt_id is null and m.retired_at is null)
            union all select 'gh_leader', format('name=\"%s\"', name), (expires_at > now())::integer::float8 from gh_leader
            union all select 'gh_breaker_open', format('cause=\"%s\"', coalesce(regexp_replace(lower(value ->> 'cause'), '[^a-z_]', '_', 'g'), 'none')), (value <> 'null')::integer::float8
              from gh_notices where key = 'breaker'
