@@ -196,6 +196,7 @@ create table gh_capacity (
   pool_target integer not null default 0,
   zero_since timestamptz,
   paused boolean not null default false,
+  resumed_at timestamptz,  -- when it was paused last, that ended then
   updated_at timestamptz not null default now()
 );
 

@@ -95,6 +95,7 @@ begin
     v_apps := v_apps || array_fill(v_app ->> 'app', array[least(cardinality(p_ids),
       gh_rate_refill('create:' || (v_app ->> 'app'), (v_app ->> 'rate')::numeric, (v_app ->> 'burst')::numeric))]);
   end loop;
+  -- The tier whose first job is the most urgent, then the oldest, goes first: where create tokens are short they are handed out in this order.
   for t in
     select x.*, array_position(v_due, x.tier) as place,
       k.capacity - (select count(*) from gh_job_attempts a where a.tier = x.tier and a.state in ('claimed', 'launching', 'running')) as free,
@@ -104,6 +105,7 @@ begin
                                            regions text, model text, budget_micros bigint)
     join gh_capacity k on k.tier = x.tier and not k.paused
     where x.tier = any (v_due)
+    order by v_from_priority[array_position(v_due, x.tier)], v_from_created[array_position(v_due, x.tier)], x.tier
   loop
     v_free := least(t.free, cardinality(p_ids) - v_used);
     continue when v_free <= 0;
@@ -118,6 +120,7 @@ begin
         select m.id from gh_machines m
         where m.kind = 'pool' and m.tier = t.tier and m.closed_at is null and m.attempt_id is null and m.retired_at is null
           and m.seen = 'stopped' and m.image = t.image and m.guest = t.guest
+          and (m.region is null or m.region = any (string_to_array(t.regions, ',')))
         order by m.intent_at limit v_free for update skip locked);
     end if;
     v_free := least(v_free, cardinality(v_ready) + cardinality(v_apps) - v_spent);
@@ -232,20 +235,47 @@ begin
   return m.attempt_id;
 end $$;
 
--- Jobs whose time passed before they could start: those that were to start at a time and were never begun within their timeout,
--- and those bound to a worker that never came. Not while their tier is paused: then it is us who did not start them.
-create function gh_expire_jobs() returns integer language plpgsql as $$
-declare v_count integer;
+-- What the dispatcher judged an attempt to deserve, from what it saw: refused to one that no longer leads, and where the attempt has moved on since.
+create function gh_judge_attempt(p_holder text, p_term bigint, p_attempt uuid, p_state text, p_beat timestamptz, p_class text, p_result jsonb) returns jsonb
+language plpgsql as $$
+declare
+  v_state text;
+  v_beat timestamptz;
 begin
+  -- The job first, as gh_close_attempt does: who starts, or ends, an attempt holds its job. And before the leader's row, which
+  -- everybody waits for: a job may be held for long, by a call whose machine was lost in the middle of it.
+  perform 1 from gh_automation_jobs j where j.id = (select a.job_id from gh_job_attempts a where a.id = p_attempt) for update;
+  perform gh_check_lead(p_holder, p_term);
+  select a.state into v_state from gh_job_attempts a where a.id = p_attempt;
+  select h.beat_at into v_beat from gh_attempt_heartbeats h where h.attempt_id = p_attempt;
+  if v_state is distinct from p_state or v_beat is distinct from p_beat then
+    return jsonb_build_object('ok', false, 'reason', 'it has moved on since it was looked at');
+  end if;
+  return gh_close_attempt(p_attempt, p_class, p_result);
+end $$;
+
+-- Jobs whose time passed before they could start: those that were to start at a time and were never begun within their timeout,
+-- and those bound to a worker that never came. Not while their tier is paused or nothing can be started, and their time begins anew
+-- when that is over: it is us who did not start them. At most 500 at once; whoever holds one of them is not waited for.
+create function gh_expire_jobs() returns integer language plpgsql as $$
+declare
+  v_count integer;
+  v_breaker jsonb; -- null, or which tiers (all when it names none) have no machines
+  v_since timestamptz;
+begin
+  select nullif(n.value, 'null'), n.at into v_breaker, v_since from gh_notices n where n.key = 'breaker';
   update gh_automation_jobs j set status = 'expired', completed_at = now(), error_code = 'expired',
     error_details = jsonb_build_object('message', 'The job could not be started in its time.'), status_message = 'Expired before it could start'
-  where j.status in ('pending', 'queued') and j.worker_id is null and j.retry_count = 0 and j.placement_failures = 0 and j.crash_count = 0
-    and ((j.scheduled_at is not null and j.scheduled_at + make_interval(secs => j.timeout_seconds) < now())
-         or (j.target_worker_id is not null and j.worker_affinity = 'strict'
-             and greatest(j.created_at, j.scheduled_at) + make_interval(secs => j.timeout_seconds) < now()))
-    and not exists (select 1 from gh_job_attempts a where a.job_id = j.id)
-    and not exists (select 1 from gh_capacity k where k.tier = j.tier and k.paused)
-    and not exists (select 1 from gh_notices n where n.key = 'breaker' and n.value <> 'null');
+  where j.id in (
+    select x.id from gh_automation_jobs x left join gh_capacity k on k.tier = x.tier
+    where x.status in ('pending', 'queued') and x.worker_id is null and x.retry_count = 0 and x.placement_failures = 0 and x.crash_count = 0
+      and ((x.scheduled_at is not null and greatest(x.scheduled_at, k.resumed_at, v_since) + make_interval(secs => x.timeout_seconds) < now())
+           or (x.target_worker_id is not null and x.worker_affinity = 'strict'
+               and greatest(x.created_at, x.scheduled_at, k.resumed_at, v_since) + make_interval(secs => x.timeout_seconds) < now()))
+      and not exists (select 1 from gh_job_attempts a where a.job_id = x.id)
+      and k.paused is distinct from true
+      and (v_breaker is null or not coalesce(v_breaker -> 'tiers' ? x.tier, true))
+    limit 500 for update of x skip locked);
   get diagnostics v_count = row_count;
   return v_count;
 end $$;
@@ -275,7 +305,7 @@ begin
   end if;
   select * into a from gh_job_attempts where id = m.attempt_id;
   -- While it was kept ready it cost its root file system: 1 GB is what our image unpacks to, rounded up.
-  if m.kind = 'pool' and m.posted_at is not null then
+  if m.kind = 'pool' and m.fly_id is not null and m.posted_at is not null then
     v_seconds := greatest(0, extract(epoch from coalesce(m.started_at, m.destroy_sent_at, now()) - m.posted_at));
     select round(price / 2592000, 16) into v_price from gh_prices
     where provider = 'fly' and sku = 'rootfs.gb' and valid_from <= m.posted_at order by valid_from desc limit 1;

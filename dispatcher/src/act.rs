@@ -15,7 +15,7 @@ use domain::tier::Tiers;
 use domain::world::Machine;
 use store::Db;
 use store::dispatch::{App, Lease};
-use store::machines::{Scaling, Why};
+use store::machines::{Scaling, Seen, Why};
 use store::seal::Sealer;
 
 pub use breaker::Breaker;
@@ -91,7 +91,7 @@ impl Engine {
     /// When the database or Fly did not answer, or refused.
     pub async fn act(&self, action: &Action, case: &Case) -> Result<(), ActError> {
         match (action, &case.machine) {
-            (Action::Post(_), Some(machine)) => self.post_again(machine).await,
+            (Action::Post(_), Some(machine)) => self.post_again(machine, &case.lease).await,
             (Action::Start(_), Some(machine)) => {
                 self.start(machine.id, &machine.app, machine.fly_id.as_deref()).await
             }
@@ -106,16 +106,21 @@ impl Engine {
                 Ok(())
             }
             (Action::Bill(_), Some(machine)) => self.bill(machine).await,
-            (Action::Close(_, verdict), _) => {
+            (Action::Close(_, verdict), Some(machine)) => {
+                let Some((_, state)) = machine.live_attempt() else { return Ok(()) };
                 let why = Why {
                     code: verdict.code,
                     message: &verdict.message,
                     next_tier: verdict.next_tier.as_deref(),
                 };
-                let status =
-                    store::machines::close_attempt(&self.db, verdict.attempt, verdict.class, &why).await?;
-                self.metrics.closed(verdict.class.as_str());
-                tracing::warn!(attempt.id = %verdict.attempt, class = verdict.class.as_str(), job.status = status, "{}", verdict.message);
+                let seen = Seen { state, beat_at: machine.beat_at };
+                let (attempt, class) = (verdict.attempt, verdict.class);
+                let closed =
+                    store::machines::close_attempt(&self.db, &case.lease, attempt, seen, class, &why).await?;
+                if let Some(status) = closed {
+                    self.metrics.closed(class.as_str());
+                    tracing::warn!(attempt.id = %attempt, class = class.as_str(), job.status = status, "{}", verdict.message);
+                }
                 Ok(())
             }
             (Action::Scale(scaling), _) => {
@@ -136,18 +141,20 @@ impl Engine {
             }
             (Action::Upkeep(Upkeep::Sweep), _) => self.sweep().await,
             (Action::Upkeep(Upkeep::Expire), _) => {
-                let expired = store::upkeep::expire(&self.db).await?;
-                if expired > 0 {
+                // Each by itself: what keeps one from its end keeps no other from it.
+                let expired = store::upkeep::expire(&self.db).await;
+                if let Ok(expired @ 1..) = expired {
                     tracing::info!(expired, "jobs set aside: they could not start in their time");
                 }
-                let refused = store::upkeep::refuse(&self.db, &case.tiers).await?;
-                if refused > 0 {
+                let refused = store::upkeep::refuse(&self.db, &case.tiers).await;
+                if let Ok(refused @ 1..) = refused {
                     tracing::warn!(refused, "jobs failed: their budget is spent");
                 }
-                let unanswered = store::upkeep::expire_pauses(&self.db).await?;
-                if unanswered > 0 {
+                let unanswered = store::upkeep::expire_pauses(&self.db).await;
+                if let Ok(unanswered @ 1..) = unanswered {
                     tracing::warn!(unanswered, "jobs ended: nobody answered in their time");
                 }
+                expired.and(refused).and(unanswered)?;
                 Ok(())
             }
             (Action::Upkeep(Upkeep::Prune), _) => Ok(store::upkeep::prune(&self.db).await?),

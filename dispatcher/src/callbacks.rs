@@ -24,6 +24,7 @@ pub use guard::Names;
 pub use schedule::{GIVE_UP, wait_after};
 pub use send::SetupError;
 
+use crate::hung::{self, Hung, Starved};
 use crate::traces;
 use crate::wake::Bell;
 use hosts::Hosts;
@@ -39,6 +40,8 @@ const BUSY: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(5);
 /// However often the bell rings.
 const SPACING: Duration = Duration::from_millis(50);
+/// Nothing here takes as long: a POST ends after ten seconds, a statement after five.
+const HUNG: Duration = Duration::from_mins(1);
 /// How long a stop waits for what is under way: the longest POST and the note of it.
 const DRAIN: Duration = Duration::from_secs(12);
 
@@ -101,33 +104,47 @@ impl Courier {
     }
 
     /// Delivers until `stop`; then finishes what is under way.
-    pub async fn run(self, bell: Bell, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// [`Hung`]: the process is to be started anew.
+    pub async fn run(self, bell: Bell, stop: CancellationToken) -> std::result::Result<(), Hung> {
         let courier = Arc::new(self);
-        let mut under_way = JoinSet::new();
+        let (mut under_way, mut starved) = (JoinSet::new(), Starved::default());
         loop {
             let began = Instant::now();
-            let wait = courier.start_due(&mut under_way).await.unwrap_or_else(|error| {
+            let due = tokio::select! {
+                due = hung::within("the callbacks", HUNG, courier.start_due(&mut under_way)) => due?,
+                () = stop.cancelled() => break,
+            };
+            starved.note(due.as_ref().is_err_and(store::Error::is_starved), &courier.db).await?;
+            let wait = due.unwrap_or_else(|error| {
                 tracing::warn!(error = %boot::chain(&error), "callbacks could not be read");
                 IDLE
             });
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = bell.heard_by_callbacks() => {}
-                Some(_) = under_way.join_next() => {}
+                Some(Ok(done)) = under_way.join_next() => done?,
                 () = sleep_until(began + wait) => {}
             }
             tokio::select! { () = stop.cancelled() => break, () = sleep_until(began + SPACING) => {} }
-            while under_way.try_join_next().is_some() {}
+            while let Some(done) = under_way.try_join_next() {
+                done.unwrap_or(Ok(()))?;
+            }
         }
         let drained = timeout(DRAIN, async { while under_way.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!("leaving with callbacks under way; they are delivered again");
         }
-        courier.db.close().await;
+        let _ = timeout(DRAIN, courier.db.close()).await; // it may wait for a connection that is dead
+        Ok(())
     }
 
     /// Begins what is due, as far as there is room; returns when to look again.
-    async fn start_due(self: &Arc<Self>, under_way: &mut JoinSet<()>) -> Result<Duration> {
+    async fn start_due(
+        self: &Arc<Self>,
+        under_way: &mut JoinSet<std::result::Result<(), Hung>>,
+    ) -> Result<Duration> {
         let Some(next) = outbox::next_due(&self.db).await? else { return Ok(IDLE) };
         let room = MOST.saturating_sub(under_way.len());
         if !next.is_zero() || room == 0 {
@@ -136,10 +153,12 @@ impl Courier {
         for delivery in outbox::take(&self.db, i64::try_from(room).unwrap_or(1), LEASE).await? {
             let courier = Arc::clone(self);
             under_way.spawn(async move {
-                if let Err(error) = courier.deliver(&delivery).await {
+                let delivered = hung::within("a callback", HUNG, courier.deliver(&delivery)).await?;
+                if let Err(error) = delivered {
                     let error = boot::chain(&error);
                     tracing::warn!(callback.id = %delivery.id, %error, "what came of a callback is not noted; it is delivered again");
                 }
+                Ok(())
             });
         }
         Ok(BUSY)

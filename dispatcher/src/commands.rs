@@ -19,6 +19,7 @@ mod settings;
 mod tiers;
 mod why;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
@@ -27,6 +28,7 @@ use serde_json::json;
 
 use report::{Report, Usage};
 use settings::Settings;
+use store::notices::Breaker;
 
 /// The command line.
 #[derive(Parser)]
@@ -129,6 +131,12 @@ async fn carry_out(command: Command, settings: &Settings, actor: &str) -> anyhow
 /// Accepts the name of a tier, and lists them all when it is none.
 fn tier_name() -> PossibleValuesParser {
     PossibleValuesParser::new(domain::tier::NAMES)
+}
+
+/// The tiers whose machines cannot be made, by what is told of the breaker.
+fn stopped(breaker: Option<&Breaker>) -> BTreeSet<String> {
+    let names = domain::tier::NAMES.iter().filter(|tier| breaker.is_some_and(|breaker| breaker.stops(tier)));
+    names.map(|tier| (*tier).to_owned()).collect()
 }
 
 /// The tier that was named, or all of them.

@@ -5,10 +5,12 @@
 //! Beside it, [`callbacks`] tells the outside what became of jobs.
 
 pub mod act;
+mod actions;
 pub mod callbacks;
 pub mod config;
 pub mod cron;
 pub mod health;
+pub mod hung;
 pub mod metrics;
 pub mod plan;
 pub mod run;

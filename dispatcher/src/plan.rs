@@ -7,14 +7,14 @@ mod capacity;
 mod machine;
 mod pool;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::attempt::EndClass;
 use domain::id::AttemptId;
 use domain::tier::Tiers;
-use domain::world::World;
+use domain::world::{TierLoad, World};
 use uuid::Uuid;
 
 /// One thing to do: a guarded update, or a call to Fly whose intent is on record.
@@ -87,6 +87,28 @@ impl Action {
             Self::Scale(_) => "scale",
             Self::Quiet(..) => "quiet",
             Self::Upkeep(_) => "upkeep",
+        }
+    }
+
+    /// Whether it needs an answer of Fly's; else the database's alone.
+    pub fn calls_fly(&self) -> bool {
+        match self {
+            Self::Post(_)
+            | Self::Start(_)
+            | Self::Refill(_)
+            | Self::Find(_)
+            | Self::Observe(_)
+            | Self::Stop(_)
+            | Self::Destroy(_)
+            | Self::Bill(_) // where its create call was repeated
+            | Self::Upkeep(Upkeep::Sweep) => true,
+            Self::Claim
+            | Self::MissPool(_)
+            | Self::Retire(_)
+            | Self::Close(..)
+            | Self::Scale(_)
+            | Self::Quiet(..)
+            | Self::Upkeep(_) => false,
         }
     }
 
@@ -173,8 +195,8 @@ pub struct Own {
     pub leads_since: DateTime<Utc>,
     /// Machines that an action is under way for.
     pub busy: HashSet<Uuid>,
-    /// Whether creating is pointless now (no token, bad image, quota).
-    pub breaker_open: bool,
+    /// The tiers whose machines cannot be made now: all of them for want of a token or a quota, one for its image or size.
+    pub stopped: BTreeSet<String>,
     /// What machines run whose tier names no image.
     pub image: String,
     /// What the clock says is due.
@@ -187,22 +209,24 @@ const POLL: Duration = Duration::from_secs(5);
 /// Decides.
 pub fn plan(world: &World, tiers: &Tiers, own: &Own) -> Plan {
     let mut actions = capacity::plan(world, tiers, own);
-    let claims = !own.breaker_open
-        && world
-            .tiers
-            .iter()
-            .any(|tier| !tier.paused && tier.pending > 0 && tier.live < i64::from(tier.capacity));
-    if claims {
+    let claims = |tier: &TierLoad| {
+        !tier.paused
+            && tier.pending > 0
+            && tier.live < i64::from(tier.capacity)
+            && !own.stopped.contains(&tier.tier)
+    };
+    if world.tiers.iter().any(claims) {
         actions.push(Action::Claim);
     }
+    // Before the machines, which may be many: it is rare, and other work waits for it.
+    actions.extend(own.due.iter().copied().map(Action::Upkeep));
     let mut look_again = POLL;
     for machine in world.machines.iter().filter(|machine| !own.busy.contains(&machine.id)) {
         let next = machine::plan(machine, world.now, tiers, own);
         actions.extend(next.action);
         look_again = look_again.min(next.look_again);
     }
-    actions.extend(pool::plan(world, tiers, own, claims));
-    actions.extend(own.due.iter().copied().map(Action::Upkeep));
+    actions.extend(pool::plan(world, tiers, own));
     // What is under way for something is not begun for it a second time.
     actions.retain(|action| action.subject().is_none_or(|subject| !own.busy.contains(&subject)));
     Plan { actions, look_again }

@@ -1,23 +1,25 @@
 //! The loop: look, plan, act; and what keeps it going.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
+use domain::tier::{NAMES, Tiers};
 use domain::world::Machine;
 use serde_json::json;
 use store::Db;
-use store::dispatch::{self, Claimed, Lease};
+use store::dispatch::{self, Lease};
 use store::dispatchers;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::act::{ActError, Case, Engine};
+use crate::act::{Case, Engine};
+use crate::actions::{self, Actions};
 use crate::cron::Due;
 use crate::health::Pulse;
+use crate::hung::{self, Hung, Starved};
 use crate::metrics::Metrics;
 use crate::plan::{self, Action, Own};
 use crate::tiers::{Reload, Source};
@@ -34,17 +36,20 @@ const TRUST: Duration = Duration::from_secs(14);
 const SPACING: Duration = Duration::from_millis(10);
 /// A look at a thousand machines takes a hundred times as long as one at ten; this many times as long passes until the next.
 const REST: u32 = 3;
-/// How many actions are under way at most; those of the plan beyond come again with the next look.
-const ACTIONS: usize = 64;
-/// How long is left alone what an action failed for: an outage of Fly or of the database is not met with a storm of calls.
-const AGAIN: Duration = Duration::from_secs(1);
+/// The database ends every statement after five seconds, and a look with it; one that takes longer than this waits on a connection that is dead and does not
+/// say so.
+const LOOK: Duration = Duration::from_mins(1);
+/// How long a stop waits for a look under way, and for its last words to the database.
+const LAST: Duration = Duration::from_secs(5);
 /// When jobs are due but no create token is left: Fly's buckets fill at one a second.
 const TOKENS: Duration = Duration::from_millis(250);
+/// After so many claims in a row that took nothing it is not for want of tokens: what waits then (for its user's turn, for money) rings when it is due.
+const IN_VAIN: u32 = 12;
 /// How many jobs one claim takes at most: a few, and many after one that took all it could. Each needs a token of its own that is
 /// made and sealed beforehand, and the first job of a quiet day should not wait for fifty of them.
 const BATCH: (usize, usize) = (5, 50);
 /// How long a stop waits for create calls in flight.
-const DRAIN: Duration = Duration::from_secs(20);
+const DRAIN: Duration = Duration::from_secs(15);
 /// How often a dispatcher tells that it runs, and by which tiers.
 const TELL: Duration = Duration::from_secs(10);
 /// Back-off while the database is away.
@@ -76,19 +81,12 @@ pub struct Dispatcher {
     /// How many jobs the next claim takes at most.
     batch: usize,
     lease: Option<Held>,
-    actions: JoinSet<Done>,
-    busy: HashSet<Uuid>,
-    /// What an action failed for, and until when it is left alone.
-    resting: HashMap<Uuid, Instant>,
+    actions: Actions,
+    /// How many claims in a row took nothing.
+    in_vain: u32,
     told: Option<Told>,
     /// How long the last look at everything took.
     look_took: Duration,
-}
-
-/// An action that came to its end.
-struct Done {
-    subject: Uuid,
-    ok: bool,
 }
 
 /// What was last told of this dispatcher.
@@ -96,6 +94,8 @@ struct Told {
     at: Instant,
     tiers_hash: String,
     leads: bool,
+    refused: Option<String>,
+    breaker: Option<store::notices::Breaker>,
 }
 
 struct Held {
@@ -109,6 +109,7 @@ impl Dispatcher {
     /// names this process among others.
     pub fn new(engine: Engine, db: Db, tiers: Source, holder: String, signals: Signals) -> Self {
         let engine = Arc::new(engine);
+        let actions = Actions::new(Arc::clone(&engine));
         Self {
             engine,
             db,
@@ -119,20 +120,30 @@ impl Dispatcher {
             room: true,
             batch: BATCH.0,
             lease: None,
-            actions: JoinSet::new(),
-            busy: HashSet::new(),
-            resting: HashMap::new(),
+            actions,
+            in_vain: 0,
             told: None,
             look_took: Duration::ZERO,
         }
     }
 
     /// Looks, plans and acts until `stop`; then finishes what is under way and lets go of the lease.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut failures = 0_u32;
+    ///
+    /// # Errors
+    /// [`Hung`]: the process is to be started anew.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Hung> {
+        let (mut failures, mut starved) = (0_u32, Starved::default());
         loop {
+            if stop.is_cancelled() {
+                return self.finish().await;
+            }
             let began = Instant::now();
-            let looked = self.look().await;
+            let looked = tokio::select! {
+                looked = hung::within("a look", LOOK, self.look()) => looked?,
+                () = cancelled_for(&stop, LAST) => return self.finish().await,
+            };
+            let no_connection = looked.as_ref().is_err_and(store::Error::is_starved);
+            starved.note(no_connection, &self.db).await?;
             self.signals.metrics.looked(began.elapsed(), looked.is_ok(), unix_seconds());
             let look_again = match looked {
                 Ok(look_again) => {
@@ -158,43 +169,61 @@ impl Dispatcher {
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return self.finish().await,
-                    Some(done) = self.actions.join_next() => {
-                        if let Ok(Done { subject, ok }) = done {
-                            self.busy.remove(&subject);
-                            if !ok { self.resting.insert(subject, Instant::now() + AGAIN); }
-                        }
+                    Some(done) = self.actions.next_done() => {
+                        self.actions.note(done).await?;
                         self.signals.bell.ring();
                     }
                     () = self.signals.bell.heard(), if failures == 0 => break,
                     () = sleep_until(until) => break,
                 }
             }
-            sleep_until(began + SPACING.max(self.look_took * REST)).await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep_until(began + SPACING.max(self.look_took * REST)) => {}
+            }
         }
     }
 
     /// One look and what follows from it; returns when to look again.
     async fn look(&mut self) -> store::Result<Duration> {
-        self.refresh_tiers().await?;
+        self.refresh_tiers();
         let Some((lease, leads_since)) = self.hold_lease().await? else {
             self.tell(false).await?;
             return Ok(STANDBY);
         };
+        if self.told.as_ref().is_none_or(|told| !told.leads) {
+            self.engine.breaker.inherit(store::notices::breaker(&self.db).await?.as_ref());
+            self.seeded = false; // whoever led before may have gone by another file
+        }
+        if !self.seeded {
+            dispatch::seed_capacity(&self.db, self.tiers.tiers()).await?;
+            self.seeded = true;
+        }
         // A job that has just come in should not wait for the look at everything else. Where the queue is empty this is one look
         // into an index; where every slot was taken it would find none, and is made after the look.
-        let open = self.engine.breaker.cause().is_none();
-        let mut full = if open && self.room { Some(self.claim(&lease).await?) } else { None };
+        let stopped: BTreeSet<String> = NAMES
+            .iter()
+            .filter(|tier| self.engine.breaker.stops(tier))
+            .map(|&tier| tier.to_owned())
+            .collect();
+        let tiers = match stopped.len() {
+            0 => Arc::clone(self.tiers.tiers()),
+            _ => Arc::new(self.tiers.tiers().without(&stopped)),
+        };
+        let open = stopped.len() < NAMES.len();
+        let mut full = if open && self.room { Some(self.claim(&lease, &tiers).await?) } else { None };
         let began = Instant::now();
-        self.resting.retain(|_, until| *until > began);
+        let resting = self.actions.resting();
         let world = store::machines::world(&self.db).await?;
         let own = Own {
             leads_since,
-            busy: self.busy.iter().chain(self.resting.keys()).copied().collect(),
-            breaker_open: !open,
+            busy: self.actions.busy().union(&resting).copied().collect(),
+            stopped,
             image: self.engine.image.clone(),
             due: self.signals.due.take(),
         };
-        let plan = plan::plan(&world, self.tiers.tiers(), &own);
+        let mut plan = plan::plan(&world, self.tiers.tiers(), &own);
+        self.actions.order(&mut plan.actions);
         self.look_took = began.elapsed();
         self.room = world.tiers.iter().any(|tier| !tier.paused && tier.live < i64::from(tier.capacity));
         let machines: HashMap<Uuid, &Machine> =
@@ -203,74 +232,75 @@ impl Dispatcher {
         for action in plan.actions {
             match action.subject() {
                 None => more = true,
-                Some(_) if self.busy.len() >= ACTIONS => {}
+                Some(_) if self.actions.is_full(action.calls_fly()) => {
+                    if let Action::Upkeep(upkeep) = action {
+                        self.signals.due.note(upkeep); // it is due until it is begun
+                    }
+                }
                 Some(subject) => {
                     let machine = machines.get(&subject).map(|machine| (*machine).clone());
                     let case = Case { machine, tiers: Arc::clone(self.tiers.tiers()), lease: lease.clone() };
-                    self.start(subject, action, case);
+                    self.actions.start(subject, action, case);
                 }
             }
         }
-        if more && full.is_none() {
-            full = Some(self.claim(&lease).await?);
+        if !more {
+            self.in_vain = 0;
         }
-        self.signals.metrics.holds(world.machines.len(), self.busy.len());
+        if more && full.is_none() {
+            full = Some(self.claim(&lease, &tiers).await?);
+        }
+        self.signals.metrics.holds(world.machines.len(), self.actions.busy().len());
         self.tell(true).await?;
-        let look_again = if self.resting.is_empty() { plan.look_again } else { plan.look_again.min(AGAIN) };
+        let look_again =
+            if resting.is_empty() { plan.look_again } else { plan.look_again.min(actions::AGAIN) };
         Ok(match full {
             Some(true) => Duration::ZERO,
-            _ if more => look_again.min(TOKENS),
+            _ if more && self.in_vain < IN_VAIN => look_again.min(TOKENS),
             _ => look_again,
         })
     }
 
     /// Takes due jobs and starts their machines; returns whether there may be more.
-    async fn claim(&mut self, lease: &Lease) -> store::Result<bool> {
+    async fn claim(&mut self, lease: &Lease, tiers: &Tiers) -> store::Result<bool> {
         let engine = &self.engine;
-        let claimed = dispatch::claim(
-            &self.db,
-            lease,
-            self.tiers.tiers(),
-            &engine.image,
-            &engine.apps,
-            &engine.sealer,
-            self.batch,
-        )
-        .await?;
+        let claimed =
+            dispatch::claim(&self.db, lease, tiers, &engine.image, &engine.apps, &engine.sealer, self.batch)
+                .await?;
         let full = claimed.len() == self.batch;
         self.batch = if full { BATCH.1 } else { BATCH.0 };
+        self.in_vain = if claimed.is_empty() { self.in_vain.saturating_add(1) } else { 0 };
         for claimed in claimed {
-            self.launch(claimed);
+            self.actions.launch(claimed, lease.clone());
         }
         Ok(full)
     }
 
     /// Takes an edit of the tiers file, or says why not.
-    async fn refresh_tiers(&mut self) -> store::Result<()> {
-        let db = &self.db;
-        let reload = self.tiers.reload();
-        match &reload {
+    fn refresh_tiers(&mut self) {
+        match self.tiers.reload() {
             Reload::Refused(why) => {
                 tracing::error!(why, "the tiers file is wrong; the last good one stays in force");
-                store::notices::set(db, "tiers", &json!({ "refused": why })).await?;
             }
             Reload::Taken => {
                 tracing::info!("the tiers file changed and is in force");
-                store::notices::set(db, "tiers", &serde_json::Value::Null).await?;
+                self.seeded = false;
             }
             Reload::Same => {}
         }
-        if !self.seeded || reload == Reload::Taken {
-            dispatch::seed_capacity(db, self.tiers.tiers()).await?;
-            self.seeded = true;
-        }
-        Ok(())
     }
 
-    /// Tells which tiers are in force: each dispatcher its own, and the one that leads those of the fleet.
+    /// Tells which tiers are in force: each dispatcher its own, and the one that leads those of the fleet, why an edit of them was refused, and
+    /// what the breaker is open for. Nobody else writes these notices.
     async fn tell(&mut self, leads: bool) -> store::Result<()> {
         let (db, hash) = (&self.db, self.tiers.hash());
-        let new = self.told.as_ref().is_none_or(|told| told.tiers_hash != hash || told.leads != leads);
+        let (refused, breaker) = (self.tiers.refused(), self.engine.breaker.told());
+        let new = self.told.as_ref().is_none_or(|told| {
+            told.tiers_hash != hash
+                || told.leads != leads
+                || told.refused.as_deref() != refused
+                || told.breaker != breaker
+        });
         if !new && self.told.as_ref().is_some_and(|told| told.at.elapsed() < TELL) {
             return Ok(());
         }
@@ -286,10 +316,14 @@ impl Dispatcher {
         if new && leads {
             let tiers: BTreeMap<_, _> = self.tiers.tiers().iter().collect();
             store::notices::set(db, "tiers_in_force", &json!(tiers)).await?;
+            let refusal = refused.map(|why| json!({ "refused": why }));
+            store::notices::set(db, "tiers", &json!(refusal)).await?;
+            store::notices::set(db, "breaker", &json!(breaker)).await?;
         }
         self.signals.metrics.leads(leads);
         self.signals.metrics.tiers(hash);
-        self.told = Some(Told { at: Instant::now(), tiers_hash: hash.to_owned(), leads });
+        let refused = refused.map(ToOwned::to_owned);
+        self.told = Some(Told { at: Instant::now(), tiers_hash: hash.to_owned(), leads, refused, breaker });
         Ok(())
     }
 
@@ -320,50 +354,20 @@ impl Dispatcher {
         Ok(self.lease.as_ref().map(|held| (held.lease.clone(), held.since)))
     }
 
-    /// Carries out an action beside the loop; what it is about is left alone until it is done.
-    fn start(&mut self, subject: Uuid, action: Action, case: Case) {
-        let engine = Arc::clone(&self.engine);
-        self.busy.insert(subject);
-        self.actions.spawn(async move {
-            let done = engine.act(&action, &case).await;
-            engine.metrics.acted(action.name(), done.is_ok());
-            let ok = done.is_ok();
-            match done {
-                Ok(()) => {}
-                Err(ActError::Later) => tracing::debug!(?action, "Fly's limit is used up for now"),
-                Err(error) => {
-                    tracing::warn!(?action, error = %boot::chain(&error), "not done; it comes again");
-                }
-            }
-            Done { subject, ok }
-        });
-    }
-
-    /// Sends the create call of a claimed job, or the start call of the pool machine it was given.
-    fn launch(&mut self, claimed: Claimed) {
-        let engine = Arc::clone(&self.engine);
-        let subject = claimed.intent.id;
-        engine.metrics.claimed(&claimed.intent.tier);
-        tracing::info!(job.id = %claimed.job_id, attempt.id = %claimed.attempt_id, tier = claimed.intent.tier, "job claimed");
-        self.busy.insert(subject);
-        self.actions.spawn(async move {
-            crate::traces::claimed(&engine.db, claimed.attempt_id).await;
-            let done = match &claimed.ready {
-                Some(fly_id) => engine.start(subject, &claimed.intent.app, Some(fly_id)).await,
-                None => engine.post(&claimed.intent, &claimed.token).await,
-            };
-            if let Err(error) = done {
-                tracing::warn!(attempt.id = %claimed.attempt_id, error = %boot::chain(&error), "the call's outcome is not noted");
-            }
-            Done { subject, ok: true }
-        });
-    }
-
-    async fn finish(mut self) {
-        let drained = timeout(DRAIN, async { while self.actions.join_next().await.is_some() {} }).await;
+    async fn finish(mut self) -> Result<(), Hung> {
+        let drained = timeout(DRAIN, self.actions.drain()).await;
         if drained.is_err() {
             tracing::warn!("leaving with calls under way; the next dispatcher finds what they made");
         }
+        // The database may be the one that does not answer.
+        if timeout(LAST, self.leave()).await.is_err() {
+            tracing::warn!("the database was not told that we leave; the lease ends by itself");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    async fn leave(&self) {
         if let Some(held) = &self.lease
             && let Err(error) = dispatch::release(&self.db, &held.lease).await
         {
@@ -374,8 +378,13 @@ impl Dispatcher {
         }
         self.db.close().await;
         self.engine.db.close().await;
-        tracing::info!("stopped");
     }
+}
+
+/// Until `stop` was for so long.
+async fn cancelled_for(stop: &CancellationToken, time: Duration) {
+    stop.cancelled().await;
+    sleep(time).await;
 }
 
 /// For a gauge that is compared with the clock of whoever reads it.

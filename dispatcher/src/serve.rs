@@ -62,13 +62,18 @@ pub async fn run() -> anyhow::Result<()> {
     };
     let holder = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
     tracing::info!(holder, image = engine.image, "ready");
-    let telling = courier.run(signals.bell.clone(), stop.clone());
+    let (bell, end) = (signals.bell.clone(), stop.clone());
     let dispatcher =
         Dispatcher::new(engine, own, Source::new(config.tiers_file, config.tiers), holder, signals);
     // A task of the runtime's like the ones it waits for: the thread that hears an answer goes on with it, instead of waking the one that started us.
-    let dispatching = tokio::spawn(dispatcher.run(stop));
-    let (dispatched, ()) = tokio::join!(dispatching, telling);
-    dispatched.context("the dispatcher's loop panicked")?;
+    // Where one of the two hangs, both are to begin anew.
+    let dispatching = tokio::spawn({
+        let (stop, end) = (stop.clone(), end.clone());
+        async move { dispatcher.run(stop).await.inspect_err(|_| end.cancel()) }
+    });
+    let telling = async { courier.run(bell, stop).await.inspect_err(|_| end.cancel()) };
+    let (dispatched, told) = tokio::join!(dispatching, telling);
     boot::trace::flush().await;
-    Ok(())
+    let ended = dispatched.context("the dispatcher's loop panicked")?.and(told);
+    Ok(ended.inspect_err(|hung| tracing::error!(error = %hung, "ending"))?)
 }

@@ -14,6 +14,7 @@ pub struct Source {
     changed: Option<SystemTime>,
     tiers: Arc<Tiers>,
     hash: String,
+    refused: Option<String>,
 }
 
 /// What a look at the file found.
@@ -33,7 +34,7 @@ impl Source {
         let text = path.as_ref().and_then(|path| std::fs::read_to_string(path).ok());
         let hash = sha256(text.as_deref().unwrap_or(domain::tier::DEFAULT));
         // Whatever was written since `tiers` were read is found by the first look.
-        Self { path, changed: None, tiers: Arc::new(tiers), hash }
+        Self { path, changed: None, tiers: Arc::new(tiers), hash, refused: None }
     }
 
     /// The tiers in force.
@@ -51,6 +52,11 @@ impl Source {
         &self.hash
     }
 
+    /// Why the file is not in force as it is now, if it is wrong.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// Looks whether the file changed, and takes it if it is right.
     pub fn reload(&mut self) -> Reload {
         let Some(path) = &self.path else { return Reload::Same };
@@ -66,13 +72,18 @@ impl Source {
         match parsed {
             Ok((tiers, hash)) => {
                 self.hash = hash;
+                self.refused = None;
                 if tiers == *self.tiers {
                     return Reload::Same;
                 }
                 self.tiers = Arc::new(tiers);
                 Reload::Taken
             }
-            Err(why) => Reload::Refused(format!("{}: {why}", path.display())),
+            Err(why) => {
+                let why = format!("{}: {why}", path.display());
+                self.refused = Some(why.clone());
+                Reload::Refused(why)
+            }
         }
     }
 }
@@ -114,6 +125,11 @@ mod tests {
         assert_eq!(source.tiers().get("free").map(|tier| tier.guest.memory_mb), Some(4096));
         assert_eq!(source.reload(), Reload::Same, "said once");
         assert_eq!(source.hash(), hash, "the refused file is not the one in force");
+        assert!(source.refused().is_some());
+
+        touch(&domain::tier::DEFAULT.replacen("memory_mb = 2048", "memory_mb = 4096", 1), 3);
+        assert_eq!(source.reload(), Reload::Same, "it is as before the wrong one");
+        assert_eq!(source.refused(), None);
     }
 
     #[test]

@@ -106,11 +106,9 @@ pub async fn show(
         None
     } else {
         let tiers = Tiers::default();
-        let (facts, breaker) = tokio::try_join!(
-            facts::facts(&app.db, id, &tiers, (1.0, 3.0)),
-            notices::get(&app.db, "breaker")
-        )?;
-        facts.and_then(|facts| why::sentence(&facts, &loads, &breaker))
+        let (facts, breaker) =
+            tokio::try_join!(facts::facts(&app.db, id, &tiers, (1.0, 3.0)), notices::breaker(&app.db))?;
+        facts.and_then(|facts| why::sentence(&facts, &loads, breaker.as_ref()))
     };
     let result = job
         .result_data

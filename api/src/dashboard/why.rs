@@ -1,13 +1,13 @@
 //! Why a job is not running, in one sentence. `dispatcher why` knows more: it also has the tiers file.
 
-use serde_json::Value;
 use store::board::Load;
+use store::notices::Breaker;
 use store::ops::why::Facts;
 
 use super::words::{moment, span};
 
 /// The one thing that holds it, or what goes on; `None` for a job that is over.
-pub fn sentence(facts: &Facts, loads: &[Load], breaker: &Value) -> Option<String> {
+pub fn sentence(facts: &Facts, loads: &[Load], breaker: Option<&Breaker>) -> Option<String> {
     let (job, now) = (&facts.job, facts.now);
     if let Some(live) = &facts.live {
         let machine = live.fly_id.as_deref().or(live.machine.as_deref()).unwrap_or("no machine yet");
@@ -57,11 +57,8 @@ pub fn sentence(facts: &Facts, loads: &[Load], breaker: &Value) -> Option<String
     if !facts.leader.as_ref().is_some_and(|leader| leader.leads) {
         return Some("No dispatcher leads. Start one.".into());
     }
-    if !breaker.is_null() {
-        return Some(format!(
-            "Machines cannot be started: {}.",
-            breaker["message"].as_str().unwrap_or("see the alerts").trim_end_matches('.')
-        ));
+    if let Some(breaker) = breaker.filter(|breaker| breaker.stops(&job.tier)) {
+        return Some(format!("Machines cannot be started: {}.", breaker.says().trim_end_matches('.')));
     }
     if let Some(budget) = &facts.budget {
         let whose = match budget.scope.as_str() {

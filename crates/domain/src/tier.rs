@@ -1,6 +1,6 @@
 //! Tiers: which machine a job gets, where, and within which bounds. Read from `infra/tiers.toml`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -118,6 +118,13 @@ impl Tiers {
     /// The tiers with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tier)> {
         self.tiers.iter().map(|(name, tier)| (name.as_str(), tier))
+    }
+
+    /// The same without some.
+    #[must_use]
+    pub fn without(&self, names: &BTreeSet<String>) -> Self {
+        let kept = self.tiers.iter().filter(|(name, _)| !names.contains(*name));
+        Self { tiers: kept.map(|(name, tier)| (name.clone(), tier.clone())).collect() }
     }
 
     /// One tier.

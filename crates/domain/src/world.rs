@@ -44,6 +44,8 @@ pub struct Machine {
     pub fly_id: Option<String>,
     /// What was asked for, best region first, separated by commas.
     pub regions: String,
+    /// Where Fly made it, once known.
+    pub region: Option<String>,
     /// Fly's word for its state when it was last looked at; `absent` when it was looked for and not found.
     pub seen: Option<String>,
     /// `ok`, or why `seen` may be old.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::timeout;
 
 use crate::lane::{Lane, Quick};
 use crate::{Error, Result};
@@ -12,6 +14,9 @@ use crate::{Error, Result};
 /// No statement of a service takes longer; the claim at a million pending rows takes milliseconds.
 /// Nor is one worth compiling: for sums over a month's lines that alone took 0.7 s, more than the sums themselves.
 const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '2s'; set idle_in_transaction_session_timeout = '10s'; set jit = off";
+
+/// How long a connection is waited for.
+const ACQUIRE: Duration = Duration::from_secs(5);
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,7 +38,7 @@ impl Db {
             .max_connections(connections)
             // A round trip per statement saved; a connection that died meanwhile fails its call, and every call of ours may be repeated.
             .test_before_acquire(false)
-            .acquire_timeout(Duration::from_secs(5))
+            .acquire_timeout(ACQUIRE)
             .idle_timeout(Duration::from_mins(5))
             .after_connect(|connection, _| {
                 Box::pin(async move {
@@ -52,6 +57,17 @@ impl Db {
     /// When it cannot be reached.
     pub async fn ping(&self) -> Result<chrono::DateTime<chrono::Utc>> {
         Ok(sqlx::query_scalar("select clock_timestamp()").fetch_one(&self.pool).await?)
+    }
+
+    /// Whether the database answers on a new connection, whatever those of the pool are waiting for.
+    pub async fn answers_anew(&self) -> bool {
+        let options = self.pool.connect_options();
+        let ping = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            connection.ping().await?;
+            connection.close().await
+        };
+        timeout(ACQUIRE, ping).await.is_ok_and(|answered| answered.is_ok())
     }
 
     /// A connection for one short statement; see [`Lane`].

@@ -70,16 +70,28 @@ pub async fn release(db: &Db, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that every tier has a row, its capacity within its bounds, its patience as the file says.
+/// Makes sure that every tier has a row, its capacity within its bounds, its patience as the file says. A capacity that is moved for it is
+/// logged, as every move is.
 ///
 /// # Errors
 /// When the database cannot be reached.
 pub async fn seed_capacity(db: &Db, tiers: &Tiers) -> Result<()> {
     for (name, tier) in tiers.iter() {
         sqlx::query(
-            "insert into gh_capacity as c (tier, capacity, pause_seconds) values ($1, $2, $4)
-             on conflict (tier) do update set capacity = least(greatest(c.capacity, $2), $3), pause_seconds = $4, updated_at = now()
-             where c.capacity not between $2 and $3 or c.pause_seconds <> $4",
+            "with before as (
+               select capacity from gh_capacity where tier = $1
+             ), seeded as (
+               insert into gh_capacity as c (tier, capacity, pause_seconds) values ($1, $2, $4)
+               on conflict (tier) do update set capacity = least(greatest(c.capacity, $2), $3), pause_seconds = $4, updated_at = now()
+               where c.capacity not between $2 and $3 or c.pause_seconds <> $4 returning tier, capacity, pool_target
+             )
+             insert into gh_scale_log (tier, pending, live, capacity_from, capacity_to, pool_target, reason)
+             select s.tier,
+               (select count(*) from gh_automation_jobs j where j.tier = s.tier and j.status in ('pending', 'queued') and j.worker_id is null
+                  and (j.scheduled_at is null or j.scheduled_at <= now())),
+               (select count(*) from gh_job_attempts a where a.tier = s.tier and a.state in ('claimed', 'launching', 'running')),
+               b.capacity, s.capacity, s.pool_target, 'bounds'
+             from seeded s cross join before b where s.capacity <> b.capacity",
         )
         .bind(name)
         .bind(tier.capacity.min)

@@ -49,6 +49,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether no connection of the pool became free in time: all are in use, or wait for an answer that never comes.
+    pub fn is_starved(&self) -> bool {
+        matches!(self, Self::Unavailable(sqlx::Error::PoolTimedOut))
+    }
 }
 
 impl From<sqlx::Error> for Error {

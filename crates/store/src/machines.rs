@@ -1,7 +1,7 @@
 //! Machines: what was asked of Fly, what Fly answered, what was seen, what it cost.
 
 use chrono::{DateTime, Utc};
-use domain::attempt::EndClass;
+use domain::attempt::{AttemptState, EndClass};
 use domain::id::AttemptId;
 use domain::tier::Guest;
 use domain::world::{Machine, TierLoad, World};
@@ -10,6 +10,7 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::dispatch::Lease;
 use crate::seal::Sealer;
 use crate::{Db, Error, Result, token};
 
@@ -21,7 +22,7 @@ pub async fn world(db: &Db) -> Result<World> {
     let mut connection = db.pool.acquire().await?;
     let now = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
     let machines: Vec<Machine> = sqlx::query_as(
-        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.seen, m.host_status, m.seen_at, m.absent_since,
+        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.region, m.seen, m.host_status, m.seen_at, m.absent_since,
                 m.intent_at, m.posted_at, m.posts, m.outcome, m.assigned_at, m.retired_at, m.stop_sent_at, m.destroy_sent_at,
                 m.exited_at, m.exit_code, m.oom, a.state, a.end_class, a.boot_deadline, a.hard_deadline, a.ended_at, h.beat_at
          from gh_machines m
@@ -38,7 +39,7 @@ pub async fn world(db: &Db) -> Result<World> {
                    select 1 from gh_automation_jobs j
                    where j.tier = k.tier and j.status in ('pending', 'queued') and j.worker_id is null
                      and (j.scheduled_at is null or j.scheduled_at <= now())
-                   limit 1000) due) as pending,
+                   limit greatest(1000, 2 * k.capacity + 1)) due) as pending,
                 (select count(*) from gh_job_attempts a where a.tier = k.tier and a.state in ('claimed', 'launching', 'running')) as live
          from gh_capacity k order by k.tier",
     )
@@ -249,18 +250,34 @@ pub struct Why<'a> {
     pub next_tier: Option<&'a str>,
 }
 
-/// Takes a job from its attempt and applies the rules of retry; returns the job's new status, or `None` when the attempt was over already.
+/// What an attempt was like when it was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its state.
+    pub state: AttemptState,
+    /// Its last heartbeat.
+    pub beat_at: Option<DateTime<Utc>>,
+}
+
+/// Takes a job from its attempt and applies the rules of retry; returns the job's new status, or `None` when the attempt
+/// was over already, or has moved on since it was `seen`.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// [`Error::NotLeader`], or when the database cannot be reached.
 pub async fn close_attempt(
     db: &Db,
+    lease: &Lease,
     attempt: AttemptId,
+    seen: Seen,
     class: EndClass,
     why: &Why<'_>,
 ) -> Result<Option<String>> {
-    let reply: serde_json::Value = sqlx::query_scalar("select gh_close_attempt($1, $2, $3)")
+    let reply: serde_json::Value = sqlx::query_scalar("select gh_judge_attempt($1, $2, $3, $4, $5, $6, $7)")
+        .bind(&lease.holder)
+        .bind(lease.term)
         .bind(attempt)
+        .bind(seen.state)
+        .bind(seen.beat_at)
         .bind(class.as_str())
         .bind(Json(
             json!({ "error_code": why.code, "error_message": why.message, "next_tier": why.next_tier }),

@@ -4,6 +4,11 @@ use domain::tier::Tiers;
 
 use crate::{Db, Result};
 
+/// How many rows one statement of [`prune`] forgets, as its text says.
+const PIECE: u64 = 1000;
+/// And how often it is repeated; the rest waits for the next hour.
+const PIECES: u32 = 100;
+
 /// Sets aside the jobs whose time passed before they could start; returns how many.
 ///
 /// # Errors
@@ -42,6 +47,7 @@ pub async fn refuse(db: &Db, tiers: &Tiers) -> Result<i32> {
 /// # Errors
 /// When the database cannot be reached.
 pub async fn prune(db: &Db) -> Result<()> {
+    let mut failed = Ok(()); // one table that cannot be pruned keeps no other from it
     for statement in [
         "delete from gh_attempt_heartbeats where attempt_id in (
            select h.attempt_id from gh_attempt_heartbeats h join gh_job_attempts a on a.id = h.attempt_id
@@ -51,7 +57,17 @@ pub async fn prune(db: &Db) -> Result<()> {
         "delete from gh_dispatchers where seen_at < now() - interval '1 day'",
         "delete from gh_machines where id in (select id from gh_machines where closed_at < now() - interval '90 days' limit 1000)",
     ] {
-        sqlx::query(statement).execute(&db.pool).await?;
+        let forgotten = forget(db, statement).await;
+        failed = failed.and(forgotten);
+    }
+    failed
+}
+
+async fn forget(db: &Db, statement: &'static str) -> Result<()> {
+    for _ in 0..PIECES {
+        if sqlx::query(statement).execute(&db.pool).await?.rows_affected() < PIECE {
+            break;
+        }
     }
     Ok(())
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::attempt::EndClass;
+use domain::attempt::{AttemptState, EndClass};
 use domain::tier::CpuKind;
 use domain::world::{Machine, MachineKind};
 use fly::{
     Cause, CreateMachine, Dns, ListMachines, MachineConfig, Next, Restart, RestartPolicy, Scope, StopConfig,
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
-use store::machines::{self, Intent, Why};
+use store::dispatch::Lease;
+use store::machines::{self, Intent, Seen, Why};
 use uuid::Uuid;
 
 use super::regions::without;
@@ -30,7 +30,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database did not answer. A failure of Fly's is an outcome, not an error.
-    pub async fn post(&self, intent: &Intent, token: &SecretString) -> Result<(), ActError> {
+    pub async fn post(&self, lease: &Lease, intent: &Intent, token: &SecretString) -> Result<(), ActError> {
         let region = self.regions.choose(&intent.regions);
         let traced = traces::create(&self.db, intent).await;
         let traceparent = traced.as_ref().and_then(|(_, above)| above.traceparent());
@@ -49,15 +49,17 @@ impl Engine {
                     "machine made"
                 );
                 self.metrics.create("created");
-                self.mend().await?;
+                if self.breaker.close(&intent.tier) {
+                    tracing::info!(tier = intent.tier, "machines can be started again");
+                }
                 Ok(machines::created(&self.db, intent.id, &made.id, region_of(&made), "created").await?)
             }
-            Err(error) => self.not_made(intent, region, error).await,
+            Err(error) => self.not_made(lease, intent, region, error).await,
         }
     }
 
     /// Repeats the create call of a row, by the same name.
-    pub(super) async fn post_again(&self, machine: &Machine) -> Result<(), ActError> {
+    pub(super) async fn post_again(&self, machine: &Machine, lease: &Lease) -> Result<(), ActError> {
         self.may_call("create", &machine.app).await?;
         let (intent, token) = machines::posting(&self.db, machine.id, &self.sealer).await?;
         tracing::info!(
@@ -65,7 +67,7 @@ impl Engine {
             posts = intent.posts + 1,
             "sending the create call by the same name"
         );
-        self.post(&intent, &token).await
+        self.post(lease, &intent, &token).await
     }
 
     /// Looks for the machine of a row by its metadata, destroyed ones included.
@@ -81,7 +83,13 @@ impl Engine {
         Ok(machines::looked_up(&self.db, machine.id, id).await?)
     }
 
-    async fn not_made(&self, intent: &Intent, region: &str, error: fly::Error) -> Result<(), ActError> {
+    async fn not_made(
+        &self,
+        lease: &Lease,
+        intent: &Intent,
+        region: &str,
+        error: fly::Error,
+    ) -> Result<(), ActError> {
         let (db, id) = (&self.db, intent.id);
         match &error.next {
             Next::Adopt(fly_id) => return self.adopt(intent, fly_id).await,
@@ -101,6 +109,7 @@ impl Engine {
                     }
                     None => {
                         self.give_up(
+                            lease,
                             intent,
                             EndClass::Placement,
                             &format!("No region of the tier has room: {}", error.message),
@@ -115,23 +124,21 @@ impl Engine {
                 self.note(id, "rate_limited", None).await?;
             }
             Next::Breaker(cause) => {
-                tracing::error!(machine.name = intent.name, ?cause, error = %error, "nothing can be started until somebody sees to this");
+                // What a tier's own lines in the tiers file decide stops that tier.
+                let tier =
+                    matches!(cause, Cause::BadImage | Cause::BadConfig).then_some(intent.tier.as_str());
+                tracing::error!(machine.name = intent.name, ?cause, tier, error = %error, "nothing can be started until somebody sees to this");
                 let message = format!(
                     "Waiting: machines cannot be started ({}). Somebody has to see to it.",
                     words(*cause)
                 );
-                self.breaker.trip(*cause);
-                self.give_up(intent, EndClass::Released, &message).await?;
-                store::notices::set(
-                    db,
-                    "breaker",
-                    &json!({ "cause": format!("{cause:?}"), "message": error.message }),
-                )
-                .await?;
-                store::notices::tell_waiting_jobs(db, &message).await?;
+                self.breaker.trip(*cause, &error.message, tier); // the loop tells it
+                self.give_up(lease, intent, EndClass::Released, &message).await?;
+                store::notices::tell_waiting_jobs(db, tier, &message).await?;
             }
             Next::Definite => {
                 self.give_up(
+                    lease,
                     intent,
                     EndClass::Placement,
                     &format!("Fly refused the machine: {}", error.message),
@@ -148,21 +155,20 @@ impl Engine {
         Ok(machines::not_created(&self.db, id, outcome, regions).await?)
     }
 
-    /// A create call succeeded: whatever the breaker was open for is over.
-    async fn mend(&self) -> Result<(), ActError> {
-        if self.breaker.reset() {
-            tracing::info!("machines can be started again");
-            store::notices::set(&self.db, "breaker", &serde_json::Value::Null).await?;
-        }
-        Ok(())
-    }
-
-    async fn give_up(&self, intent: &Intent, class: EndClass, why: &str) -> Result<(), ActError> {
+    async fn give_up(
+        &self,
+        lease: &Lease,
+        intent: &Intent,
+        class: EndClass,
+        why: &str,
+    ) -> Result<(), ActError> {
         self.note(intent.id, "refused", None).await?;
         match intent.attempt {
             Some(attempt) => {
-                machines::close_attempt(&self.db, attempt, class, &Why { message: why, ..Why::default() })
-                    .await?;
+                // If a machine came of another call meanwhile, the attempt is beyond this and goes on.
+                let seen = Seen { state: AttemptState::Claimed, beat_at: None };
+                let why = Why { message: why, ..Why::default() };
+                machines::close_attempt(&self.db, lease, attempt, seen, class, &why).await?;
             }
             None => {
                 store::pool::retire(&self.db, intent.id).await?;
@@ -185,10 +191,12 @@ impl Engine {
                 machines::created(&self.db, intent.id, fly_id, region_of(&found), "adopted").await?;
             }
             other => {
+                // Not the machine itself: its environment holds a token.
+                let state = other.as_ref().map(|found| found.as_ref().map(|found| found.state.as_str()));
                 tracing::warn!(
                     machine.name = intent.name,
                     machine.id = fly_id,
-                    ?other,
+                    ?state,
                     "the name is held by a machine that cannot be used yet"
                 );
                 self.note(intent.id, "name_held", None).await?;

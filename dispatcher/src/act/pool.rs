@@ -16,7 +16,7 @@ impl Engine {
             store::pool::intend(&self.db, &case.lease, name, tier, &self.image, &self.apps, &self.sealer)
                 .await?;
         match made {
-            Some((intent, token)) => self.post(&intent, &token).await,
+            Some((intent, token)) => self.post(&case.lease, &intent, &token).await,
             None => Ok(()),
         }
     }

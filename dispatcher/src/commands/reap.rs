@@ -25,9 +25,13 @@ pub async fn run(ask: &Ask, settings: &Settings) -> anyhow::Result<Report> {
     }
     let db = settings.db()?;
     let world = store::machines::world(&db).await?;
-    let breaker_open = !store::notices::get(&db, "breaker").await?.is_null();
+    let breaker = store::notices::breaker(&db).await?;
     // As a dispatcher would that has led for ever: no create call is suspected to be another's.
-    let own = Own { breaker_open, image: settings.image().unwrap_or_default().to_owned(), ..Own::default() };
+    let own = Own {
+        stopped: super::stopped(breaker.as_ref()),
+        image: settings.image().unwrap_or_default().to_owned(),
+        ..Own::default()
+    };
     let tiers = settings.tiers()?;
     let mut actions = plan::plan(&world, &tiers, &own).actions;
     if settings.image().is_none() {

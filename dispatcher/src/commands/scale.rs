@@ -8,6 +8,7 @@ use domain::tier::{Bounds, Tiers};
 use domain::world::{TierLoad, World};
 use serde::Serialize;
 use serde_json::json;
+use store::notices::Breaker;
 use store::ops::scale::{self, Decision};
 
 use super::report::{Report, Usage, span, table};
@@ -52,9 +53,9 @@ pub async fn run(ask: &Ask, settings: &Settings, actor: &str) -> anyhow::Result<
 }
 
 /// What the rule would make of a tier's capacity at this moment.
-pub fn next(load: &TierLoad, world: &World, tiers: &Tiers, breaker_open: bool) -> i32 {
+pub fn next(load: &TierLoad, world: &World, tiers: &Tiers, breaker: Option<&Breaker>) -> i32 {
     let only = World { now: world.now, machines: Vec::new(), tiers: vec![load.clone()] };
-    let own = Own { breaker_open, ..Own::default() };
+    let own = Own { stopped: super::stopped(breaker), ..Own::default() };
     let moved = plan::plan(&only, tiers, &own).actions.into_iter().find_map(|action| match action {
         Action::Scale(scaling) => Some(scaling.to),
         _ => None,
@@ -80,7 +81,7 @@ struct Explained {
 async fn explain(ask: &Explain, settings: &Settings) -> anyhow::Result<Report> {
     let (db, tiers) = (settings.db()?, settings.tiers()?);
     let world = store::machines::world(&db).await?;
-    let breaker_open = !store::notices::get(&db, "breaker").await?.is_null();
+    let breaker = store::notices::breaker(&db).await?;
     let named = super::named_or_all(ask.tier.as_ref());
     let mut all = Vec::new();
     for load in world.tiers.iter().filter(|load| named.contains(&load.tier.as_str())) {
@@ -95,7 +96,7 @@ async fn explain(ask: &Explain, settings: &Settings) -> anyhow::Result<Report> {
             pool_target: load.pool_target,
             paused: load.paused,
             quiet_seconds: load.zero_since.map(|since| (world.now - since).num_seconds()),
-            next: next(load, &world, &tiers, breaker_open),
+            next: next(load, &world, &tiers, breaker.as_ref()),
             decisions: scale::decisions(&db, Some(&load.tier), DECISIONS).await?,
         });
     }

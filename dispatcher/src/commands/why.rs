@@ -29,9 +29,9 @@ pub async fn run(ask: &Ask, settings: &Settings) -> anyhow::Result<Report> {
         return told(ask.job, None, &answer, 1);
     };
     let world = store::machines::world(&db).await?;
-    let breaker = store::notices::get(&db, "breaker").await?;
+    let breaker = store::notices::breaker(&db).await?;
     let answer = answer::held(&facts).unwrap_or_else(|| {
-        waiting::explain(&facts, &Surroundings { world: &world, tiers: &tiers, breaker: &breaker })
+        waiting::explain(&facts, &Surroundings { world: &world, tiers: &tiers, breaker: breaker.as_ref() })
     });
     told(ask.job, Some(&facts), &answer, 0)
 }

@@ -20,7 +20,7 @@ pub(super) fn plan(world: &World, tiers: &Tiers, own: &Own) -> Vec<Action> {
         let bounds = tier.capacity;
         let (pending, capacity) = (i32::try_from(load.pending).unwrap_or(i32::MAX), load.capacity);
         let quiet = load.zero_since.is_some_and(|since| world.now - since >= QUIET);
-        let (wanted, reason) = if own.breaker_open {
+        let (wanted, reason) = if own.stopped.contains(&load.tier) {
             (capacity, "frozen")
         } else if pending > capacity.saturating_mul(2) {
             ((capacity + 1).max(pending / 2 + pending % 2), "backlog")

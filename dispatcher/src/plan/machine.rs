@@ -118,7 +118,7 @@ fn post(machine: &Machine, now: DateTime<Utc>, own: &Own) -> Next {
         None => posted > POST_LOST || machine.posted_at.is_none_or(|at| at < own.leads_since),
         Some(_) => posted > POST_AGAIN,
     };
-    if again && !own.breaker_open { act(Action::Post(machine.id)) } else { wait(1) }
+    if again && !own.stopped.contains(&machine.tier) { act(Action::Post(machine.id)) } else { wait(1) }
 }
 
 /// A pool machine that was given an attempt: started, or its attempt gets a machine of its own.
@@ -127,8 +127,10 @@ fn started(machine: &Machine, now: DateTime<Utc>, own: &Own) -> Next {
     if assigned > POOL_START || machine.outcome.as_deref() == Some("not_started") {
         return act(Action::MissPool(machine.id));
     }
-    if machine.assigned_at.is_some_and(|at| at < own.leads_since) {
-        return act(Action::Start(machine.id)); // the one who chose it may not have come to it
+    // The one who chose it may not have come to it.
+    let told = machine.outcome.as_deref() == Some("started");
+    if !told && machine.assigned_at.is_some_and(|at| at < own.leads_since) {
+        return act(Action::Start(machine.id));
     }
     observe(machine, now, 2)
 }

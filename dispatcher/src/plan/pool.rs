@@ -11,7 +11,7 @@ const OLD: TimeDelta = TimeDelta::days(7);
 /// Preparing one takes as long as pulling the image; after this it will not come.
 const PREPARED: TimeDelta = TimeDelta::minutes(3);
 
-pub(super) fn plan(world: &World, tiers: &Tiers, own: &Own, claims: bool) -> Vec<Action> {
+pub(super) fn plan(world: &World, tiers: &Tiers, own: &Own) -> Vec<Action> {
     let mut actions = Vec::new();
     for load in &world.tiers {
         let Some(tier) = tiers.get(&load.tier) else { continue };
@@ -21,6 +21,7 @@ pub(super) fn plan(world: &World, tiers: &Tiers, own: &Own, claims: bool) -> Vec
             let prepared = machine.seen.as_deref() == Some("stopped") || age < PREPARED;
             machine.guest == tier.guest
                 && machine.image == image
+                && machine.region.as_ref().is_none_or(|region| tier.regions.contains(region))
                 && age < OLD
                 && prepared
                 && !machine.is_dead()
@@ -34,8 +35,8 @@ pub(super) fn plan(world: &World, tiers: &Tiers, own: &Own, claims: bool) -> Vec
         // The youngest go first: the oldest are the likeliest to be ready.
         let surplus = keep.iter().skip(target);
         actions.extend(retire.iter().chain(surplus).map(|machine| Action::Retire(machine.id)));
-        // Only when nobody waits: a job's own machine goes before one made ahead. One at a time, from spare tokens.
-        if keep.len() < target && !claims && !own.breaker_open && !load.paused {
+        // One at a time, from spare tokens: one is always left for a job, so where jobs wait for tokens nothing is made ahead.
+        if keep.len() < target && !own.stopped.contains(&load.tier) && !load.paused {
             actions.push(Action::Refill(load.tier.clone()));
         }
     }

@@ -29,6 +29,7 @@ fn machine(state: Option<AttemptState>) -> Machine {
         name: "gh-1".into(),
         fly_id: Some("m1".into()),
         regions: "iad".into(),
+        region: Some("iad".into()),
         seen: Some("started".into()),
         host_status: None,
         seen_at: ago(0),
@@ -300,7 +301,7 @@ fn a_due_job_is_claimed_unless_the_tier_is_full_or_paused_or_creating_is_pointle
     assert!(!claims(load(0, 2, None), &own()));
     assert!(!claims(TierLoad { live: 2, ..load(1, 2, None) }, &own()));
     assert!(!claims(TierLoad { paused: true, ..load(1, 2, None) }, &own()));
-    assert!(!claims(load(1, 2, None), &Own { breaker_open: true, ..own() }));
+    assert!(!claims(load(1, 2, None), &Own { stopped: ["starter".to_owned()].into(), ..own() }));
 }
 
 /// A tiers file whose starter tier keeps up to `max` machines ready.
@@ -326,7 +327,7 @@ fn spare(number: u128, seen: &str, image: &str, days: i64) -> Machine {
 }
 
 #[test]
-fn the_pool_follows_the_capacity_and_is_filled_only_when_nobody_waits() {
+fn the_pool_follows_the_capacity_and_is_filled_also_while_jobs_wait_that_nobody_may_take() {
     let tiers = pooled(3);
     let world = |pending, target, machines| World {
         tiers: vec![TierLoad { pool_target: target, ..load(pending, 2, ago(1)) }],
@@ -335,7 +336,8 @@ fn the_pool_follows_the_capacity_and_is_filled_only_when_nobody_waits() {
     let made = plan(&world(0, 0, vec![]), &tiers, &own()).actions;
     assert!(matches!(&made[..], [Action::Scale(Scaling { pool_target: 2, from: 2, to: 2, .. })]), "{made:?}");
     assert_eq!(plan(&world(0, 2, vec![]), &tiers, &own()).actions, [Action::Refill("starter".into())]);
-    assert!(!plan(&world(1, 2, vec![]), &tiers, &own()).actions.contains(&Action::Refill("starter".into())));
+    // A job of a user at the cap is due as any other. Where one waits for a token, the refill finds none to spare.
+    assert!(plan(&world(1, 2, vec![]), &tiers, &own()).actions.contains(&Action::Refill("starter".into())));
     assert_eq!(
         plan(
             &world(0, 2, vec![spare(1, "stopped", "image", 0), spare(2, "stopped", "image", 0)]),
@@ -354,6 +356,10 @@ fn pool_machines_of_another_image_too_old_dead_or_too_many_are_retired() {
         ("another image", spare(1, "stopped", "older", 0)),
         ("too old", spare(1, "stopped", "image", 8)),
         ("gone", spare(1, "destroyed", "image", 0)),
+        (
+            "where the tier is no more",
+            Machine { region: Some("syd".into()), ..spare(1, "stopped", "image", 0) },
+        ),
         (
             "of another size",
             Machine {
@@ -445,4 +451,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_due_by_the_clock_is_begun_before_a_thousand_machines_are_looked_at() {
+    let machines = (1..=1000)
+        .map(|number| Machine {
+            id: Uuid::from_u128(number),
+            seen_at: None,
+            ..machine(Some(AttemptState::Running))
+        })
+        .collect();
+    let own = Own { due: Upkeep::ALL.to_vec(), ..own() };
+    let actions = plan(&world(machines), &Tiers::default(), &own).actions;
+    assert_eq!(actions[..3], Upkeep::ALL.map(Action::Upkeep));
+    assert_eq!(actions.len(), 1003);
+}
+
+#[test]
+fn a_pool_machine_that_was_told_to_start_is_not_told_again_by_the_next_leader() {
+    let assigned = |outcome: &str| Machine {
+        kind: MachineKind::Pool,
+        assigned_at: ago(5),
+        outcome: Some(outcome.into()),
+        seen_at: None,
+        ..machine(Some(AttemptState::Claimed))
+    };
+    let own = Own { leads_since: now(), ..own() };
+    let next = |outcome| plan(&world(vec![assigned(outcome)]), &Tiers::default(), &own).actions;
+    assert_eq!(next("created"), [Action::Start(Uuid::from_u128(1))]);
+    assert_eq!(next("started"), [Action::Observe(Uuid::from_u128(1))]);
 }

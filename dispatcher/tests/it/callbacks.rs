@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use dispatcher::callbacks::{Courier, Names, Reach, Settings};
+use dispatcher::hung::Hung;
 use dispatcher::wake::Bell;
 use domain::id::{JobId, UserId};
 use hmac::{Hmac, KeyInit, Mac};
@@ -35,7 +36,7 @@ fn settings(key_hosts: &str) -> Settings {
 struct Running {
     bell: Bell,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Hung>>,
 }
 
 impl Running {
@@ -49,7 +50,7 @@ impl Running {
     /// As SIGTERM.
     async fn stop(self) {
         self.stop.cancel();
-        self.task.await.expect("it ends in order");
+        self.task.await.expect("it does not panic").expect("it ends in order");
     }
 
     /// As kill -9: what is under way is not noted.
@@ -314,7 +315,7 @@ async fn a_stop_waits_for_what_is_under_way_and_notes_it() {
     receiver.until(1).await;
     running.stop.cancel();
     receiver.release();
-    running.task.await.expect("it ends in order");
+    running.task.await.expect("it does not panic").expect("it ends in order");
     assert_eq!(world.count(DELIVERED).await, 1);
 }
 

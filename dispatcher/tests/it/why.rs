@@ -1,9 +1,9 @@
 //! `why` names the one thing that holds a job back.
 
-use domain::attempt::EndClass;
+use domain::attempt::{AttemptState, EndClass};
 use domain::id::{JobId, UserId};
 use serde_json::{Value, json};
-use store::machines::{self, Sighting, Why};
+use store::machines::{self, Seen, Sighting, Why};
 use store::runner::Permit;
 
 use crate::world::World;
@@ -66,7 +66,10 @@ async fn a_job_that_is_tried_again_says_after_which_error() {
 
     let claimed = world.claimed().await;
     let told = Why { code: None, message: "No region has room.", next_tier: None };
-    machines::close_attempt(&world.db, claimed.attempt_id, EndClass::Placement, &told).await.expect("closed");
+    let seen = Seen { state: AttemptState::Claimed, beat_at: None };
+    machines::close_attempt(&world.db, &world.lease, claimed.attempt_id, seen, EndClass::Placement, &told)
+        .await
+        .expect("closed");
     says(&why(&world, claimed.job_id, "backoff").await, "no machine came up: No region has room.");
 }
 

@@ -54,7 +54,7 @@ pub async fn pause(db: &Db, actor: &str, tiers: &[Pausing]) -> Result<Vec<String
 pub async fn resume(db: &Db, actor: &str, tiers: &[&str]) -> Result<Vec<String>> {
     let mut transaction = db.pool.begin().await?;
     let resumed: Vec<String> = sqlx::query_scalar(
-        "update gh_capacity set paused = false, updated_at = now() where tier = any($1) and paused returning tier",
+        "update gh_capacity set paused = false, resumed_at = now(), updated_at = now() where tier = any($1) and paused returning tier",
     )
     .bind(tiers)
     .fetch_all(&mut *transaction)

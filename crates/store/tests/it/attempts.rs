@@ -1,9 +1,10 @@
 //! One live attempt, the fence, the permit, and who wins a race.
 
-use domain::attempt::EndClass;
+use domain::attempt::{AttemptState, EndClass};
 use domain::job::JobStatus;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
+use store::machines::{self, Seen};
 use store::runner::{Beat, Call, Finish, Permit, Start};
 
 use crate::world::{World, started, why};
@@ -59,14 +60,7 @@ async fn a_wrong_token_or_fence_changes_nothing() {
 async fn a_stale_runner_can_write_nothing_after_its_job_was_given_to_another() {
     let world = World::new().await;
     let (claimed, stale) = world.running().await;
-    store::machines::close_attempt(
-        &world.db,
-        claimed.attempt_id,
-        EndClass::Crash,
-        &why("No heartbeat for 120 s."),
-    )
-    .await
-    .expect("closed");
+    world.close(claimed.attempt_id, EndClass::Crash, &why("No heartbeat for 120 s.")).await;
     world.execute("update gh_automation_jobs set scheduled_at = null").await;
     let again = world.claim(1).await.pop().expect("the job is due again");
     let mut fresh = world.runner(again.attempt_id).await;
@@ -117,9 +111,7 @@ async fn a_job_that_dies_between_permit_and_proof_is_never_tried_again() {
     for class in [EndClass::Crash, EndClass::Deadline, EndClass::Retryable, EndClass::Released] {
         let (claimed, runner) = world.running().await;
         assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
-        let status = store::machines::close_attempt(&world.db, claimed.attempt_id, class, &why("gone"))
-            .await
-            .expect("closed");
+        let status = world.close(claimed.attempt_id, class, &why("gone")).await;
         assert_eq!(status.as_deref(), Some("failed"), "{class:?}");
         assert_eq!(
             world.job(claimed.job_id, "error_code").await.as_deref(),
@@ -228,20 +220,14 @@ async fn machines_that_do_not_come_up_burn_no_retry_and_two_crashes_quarantine()
     let world = World::new().await;
     let claimed = world.claimed().await;
     let dead = why("dead");
-    let close = |attempt, class| store::machines::close_attempt(&world.db, attempt, class, &dead);
-    assert_eq!(
-        close(claimed.attempt_id, EndClass::Placement).await.expect("closed").as_deref(),
-        Some("pending")
-    );
+    let close = |attempt, class| world.close(attempt, class, &dead);
+    assert_eq!(close(claimed.attempt_id, EndClass::Placement).await.as_deref(), Some("pending"));
     assert_eq!(world.job(claimed.job_id, "retry_count").await.as_deref(), Some("0"));
     for expected in ["pending", "failed"] {
         world.execute("update gh_automation_jobs set scheduled_at = null").await;
         let claimed = world.claim(1).await.pop().expect("due");
         started(&mut world.runner(claimed.attempt_id).await).await;
-        assert_eq!(
-            close(claimed.attempt_id, EndClass::Crash).await.expect("closed").as_deref(),
-            Some(expected)
-        );
+        assert_eq!(close(claimed.attempt_id, EndClass::Crash).await.as_deref(), Some(expected));
     }
     assert_eq!(world.job(claimed.job_id, "error_code").await.as_deref(), Some("quarantined"));
 }
@@ -274,4 +260,41 @@ async fn a_finished_attempt_wakes_the_dispatcher() {
         .expect("in time")
         .expect("alive");
     assert_eq!(notice.map(|notice| notice.payload), Some(claimed.attempt_id.to_string()));
+}
+
+#[tokio::test]
+async fn a_verdict_on_an_attempt_that_has_moved_on_changes_nothing() {
+    let world = World::new().await;
+    let claimed = world.claimed().await;
+    let late = why("The machine did not come up in time.");
+    let as_seen = Seen { state: AttemptState::Claimed, beat_at: None };
+    let mut runner = world.runner(claimed.attempt_id).await;
+    started(&mut runner).await;
+    let judge = |lease, seen| {
+        machines::close_attempt(&world.db, lease, claimed.attempt_id, seen, EndClass::Placement, &late)
+    };
+    assert_eq!(judge(&world.lease, as_seen).await.expect("answered"), None, "it runs meanwhile");
+    let silent = Seen { state: AttemptState::Running, beat_at: None };
+    assert_eq!(judge(&world.lease, silent).await.expect("answered"), None, "it was heard of meanwhile");
+    assert_eq!(world.job(claimed.job_id, "status").await.as_deref(), Some("running"));
+}
+
+#[tokio::test]
+async fn a_leader_that_was_paused_ends_no_attempt_when_it_comes_back() {
+    let world = World::new().await;
+    let claimed = world.claimed().await;
+    world.execute("update gh_leader set expires_at = now()").await;
+    store::dispatch::lead(&world.db, "other", 60).await.expect("answered").expect("free now");
+    let seen = Seen { state: AttemptState::Claimed, beat_at: None };
+    let late = why("late");
+    let judged = machines::close_attempt(
+        &world.db,
+        &world.lease,
+        claimed.attempt_id,
+        seen,
+        EndClass::Placement,
+        &late,
+    );
+    assert!(matches!(judged.await, Err(store::Error::NotLeader)));
+    assert_eq!(world.count("select count(*) from gh_job_attempts where state = 'claimed'").await, 1);
 }

@@ -126,14 +126,7 @@ async fn a_hundred_jobs_at_once_never_spend_more_than_a_budget_for_ten() {
                 }
                 if index % 5 == 0 {
                     let why = crate::world::why("gone");
-                    store::machines::close_attempt(
-                        &world.db,
-                        claimed.attempt_id,
-                        domain::attempt::EndClass::Final,
-                        &why,
-                    )
-                    .await
-                    .expect("closed");
+                    world.close(claimed.attempt_id, domain::attempt::EndClass::Final, &why).await;
                 } else {
                     finish(&runner, "completed").await;
                 }
@@ -182,9 +175,7 @@ async fn what_an_attempt_did_not_spend_comes_back_when_it_ends_however_it_ends()
         match ending {
             "crash" => {
                 let (class, why) = (domain::attempt::EndClass::Crash, crate::world::why("gone"));
-                store::machines::close_attempt(&world.db, claimed[0].attempt_id, class, &why)
-                    .await
-                    .expect("closed");
+                world.close(claimed[0].attempt_id, class, &why).await;
             }
             "cancelled" | "retired" => {
                 let statement = match ending {

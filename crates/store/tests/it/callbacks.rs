@@ -136,9 +136,7 @@ async fn a_try_that_is_repeated_tells_nothing_and_the_last_one_tells_once() {
         world.execute("update gh_automation_jobs set scheduled_at = null").await;
         let claimed = world.claim(1).await.pop().expect("due");
         started(&mut world.runner(claimed.attempt_id).await).await;
-        store::machines::close_attempt(&world.db, claimed.attempt_id, class, &why("gone"))
-            .await
-            .expect("closed");
+        world.close(claimed.attempt_id, class, &why("gone")).await;
     }
     assert_eq!(world.job(job, "error_code").await.as_deref(), Some("quarantined"));
     assert_eq!(events(&world).await, ["running", "running", "running", "failed"]);

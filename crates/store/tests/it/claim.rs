@@ -210,3 +210,23 @@ async fn an_insert_is_heard_with_the_contracts_payload() {
     assert_eq!((&payload["job_type"], &payload["priority"]), (&"apply".into(), &5.into()));
     assert_ne!(payload["user_id"], user.to_string());
 }
+
+#[tokio::test]
+async fn where_create_tokens_are_short_the_tier_with_the_most_urgent_then_the_oldest_job_goes_first() {
+    let mut world = World::new().await;
+    world.apps = vec![App { app: "a".into(), rate: 0.001, burst: 1.0 }];
+    // In the order of their names it would be the other way round.
+    let old = world.insert(UserId::new(), "starter").await;
+    let new = world.insert(UserId::new(), "enterprise").await;
+    let urgent = world.insert(UserId::new(), "pro").await;
+    sqlx::query("update gh_automation_jobs set priority = 1 where id = $1")
+        .bind(urgent.0)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("update");
+    for expected in [urgent, old, new] {
+        let claimed: Vec<_> = world.claim(5).await.iter().map(|claimed| claimed.job_id).collect();
+        assert_eq!(claimed, [expected]);
+        world.execute("update gh_rate set tokens = 1").await;
+    }
+}

@@ -66,14 +66,7 @@ async fn every_way_to_sum_gives_the_same_total() {
     runner.finish(&json!({"class": "final", "error_code": "x"})).await.expect("answered");
     bill(&world, machine, "ams", 60).await;
     let late = world.claimed().await;
-    machines::close_attempt(
-        &world.db,
-        late.attempt_id,
-        domain::attempt::EndClass::Placement,
-        &crate::world::why("late"),
-    )
-    .await
-    .expect("closed");
+    world.close(late.attempt_id, domain::attempt::EndClass::Placement, &crate::world::why("late")).await;
     bill(&world, late.attempt_id.0, "iad", 30).await;
 
     let total = costs::total(&world.db, always()).await.expect("sums").expect("money was spent");

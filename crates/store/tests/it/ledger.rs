@@ -41,14 +41,7 @@ async fn a_machine_costs_its_interval_times_its_price_once() {
 async fn a_machine_that_never_ran_its_job_is_overhead_with_a_name() {
     let world = World::new().await;
     let claimed = world.claimed().await;
-    machines::close_attempt(
-        &world.db,
-        claimed.attempt_id,
-        domain::attempt::EndClass::Placement,
-        &why("late"),
-    )
-    .await
-    .expect("closed");
+    world.close(claimed.attempt_id, domain::attempt::EndClass::Placement, &why("late")).await;
     let at = |minute: u32| format!("2026-11-23T10:{minute:02}:00Z").parse().expect("a time");
     let sighting = Sighting {
         state: "destroyed".into(),

@@ -4,6 +4,7 @@ use domain::id::UserId;
 use domain::world::MachineKind;
 use store::dispatch::App;
 use store::machines::{self, Sighting};
+use store::ops::control;
 use store::pool;
 use store::runner::{Attempt, Start, pool_attempt};
 
@@ -146,8 +147,121 @@ async fn a_job_that_missed_its_time_expires_but_not_while_its_tier_is_paused() {
         .expect("changed");
     world.execute("update gh_capacity set paused = true").await;
     assert_eq!(store::upkeep::expire(&world.db).await.expect("answered"), 0);
-    world.execute("update gh_capacity set paused = false").await;
+    control::resume(&world.db, "anna", &["starter"]).await.expect("answered");
+    let expired = store::upkeep::expire(&world.db).await.expect("answered");
+    assert_eq!(expired, 0, "its time begins anew: it was not to start while we held it");
+    world.execute("update gh_capacity set resumed_at = now() - interval '1 hour'").await;
     assert_eq!(store::upkeep::expire(&world.db).await.expect("answered"), 1);
     assert_eq!(world.job(missed, "status").await.as_deref(), Some("expired"));
     assert_eq!(world.job(retried, "status").await.as_deref(), Some("queued"));
+}
+
+#[tokio::test]
+async fn no_job_expires_for_a_breaker_that_stops_its_tier_or_did_a_moment_ago() {
+    let world = World::new().await;
+    for tier in ["starter", "pro"] {
+        world.insert(UserId::new(), tier).await;
+    }
+    world.execute("update gh_automation_jobs set scheduled_at = now() - interval '1 hour'").await;
+    let notice = |value: serde_json::Value| {
+        let db = &world.db;
+        async move { store::notices::set(db, "breaker", &value).await.expect("noted") }
+    };
+    let long_ago = "update gh_notices set at = now() - interval '1 hour'";
+    for (value, expired) in [
+        (serde_json::json!({ "cause": "Auth" }), 0),
+        (serde_json::json!({ "cause": "BadImage", "tiers": ["starter"] }), 1),
+        (serde_json::Value::Null, 1),
+    ] {
+        notice(value).await;
+        assert_eq!(
+            store::upkeep::expire(&world.db).await.expect("answered"),
+            0,
+            "the breaker moved just now"
+        );
+        world.execute(long_ago).await;
+        assert_eq!(store::upkeep::expire(&world.db).await.expect("answered"), expired);
+    }
+}
+
+#[tokio::test]
+async fn many_jobs_expire_in_pieces_and_one_that_somebody_holds_keeps_no_other_from_it() {
+    let world = World::new().await;
+    world
+        .execute(
+            "insert into gh_automation_jobs (user_id, job_type, target_url, scheduled_at)
+             select gen_random_uuid(), 'apply', 'https://example.com', now() - interval '1 hour' from generate_series(1, 600)",
+        )
+        .await;
+    let mut connection = world.sql().await;
+    sqlx::raw_sql("begin; select 1 from gh_automation_jobs limit 1 for update")
+        .execute(&mut connection)
+        .await
+        .expect("held");
+    let mut pieces = Vec::new();
+    for _ in 0..3 {
+        pieces.push(store::upkeep::expire(&world.db).await.expect("answered"));
+    }
+    assert_eq!(pieces, [500, 99, 0]);
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_time_only_is_forgotten_however_much_it_is() {
+    let world = World::new().await;
+    world
+        .execute(
+            "insert into gh_scale_log (at, tier, pending, live, capacity_from, capacity_to, pool_target, reason)
+             select now() - interval '31 days', 'starter', 0, 0, 1, 1, 0, 'bounds' from generate_series(1, 2500)",
+        )
+        .await;
+    store::upkeep::prune(&world.db).await.expect("answered");
+    assert_eq!(world.count("select count(*) from gh_scale_log").await, 0);
+}
+
+#[tokio::test]
+async fn a_pool_machine_that_was_never_made_costs_nothing() {
+    let world = World::new().await;
+    let tier = world.tiers.get("starter").expect("a tier");
+    let (intent, _) =
+        pool::intend(&world.db, &world.lease, "starter", tier, IMAGE, &world.apps, &world.sealer)
+            .await
+            .expect("answered")
+            .expect("a token to spare");
+    pool::retire(&world.db, intent.id).await.expect("answered");
+    world.execute("update gh_machines set posted_at = now() - interval '1 hour'").await;
+    machines::bill(&world.db, intent.id).await.expect("billed");
+    assert_eq!(world.count("select count(*) from gh_cost_ledger").await, 0);
+    assert_eq!(world.count("select count(*) from gh_machines where closed_at is not null").await, 1);
+}
+
+#[tokio::test]
+async fn a_ready_machine_in_a_region_that_its_tier_has_left_is_given_to_nobody() {
+    let world = World::new().await;
+    ready(&world).await;
+    world.execute("update gh_machines set region = 'syd'").await;
+    world.insert(UserId::new(), "starter").await;
+    let claimed = world.claim(1).await.pop().expect("due");
+    assert_eq!(claimed.ready, None, "it gets a machine of its own");
+}
+
+#[tokio::test]
+async fn a_machine_that_belongs_to_nobody_shows_in_the_gauge_of_those_that_outlive_their_jobs() {
+    let world = World::new().await;
+    let gauge = || async {
+        let samples = store::board::fleet(&world.db).await.expect("answered");
+        samples.iter().find(|sample| sample.name == "gh_machine_after_job_seconds").map(|sample| sample.value)
+    };
+    ready(&world).await;
+    world.execute("update gh_machines set intent_at = now() - interval '20 minutes'").await;
+    assert_eq!(gauge().await, Some(0.0), "it waits in the pool");
+    for nobodys in [
+        "update gh_machines set retired_at = now() - interval '20 minutes'",
+        "update gh_machines set kind = 'orphan'",
+        "update gh_machines set kind = 'job', retired_at = null, attempt_id = gen_random_uuid()",
+    ] {
+        world.execute(nobodys).await;
+        assert!(gauge().await >= Some(1200.0), "{nobodys}");
+    }
+    world.execute("update gh_machines set closed_at = now()").await;
+    assert_eq!(gauge().await, Some(0.0), "it is gone");
 }

@@ -1,5 +1,6 @@
 //! What the tests share: a migrated database, a dispatcher's lease, jobs.
 
+use domain::attempt::EndClass;
 use domain::id::{AttemptId, JobId, UserId};
 use domain::tier::Tiers;
 use e2e::database::Database;
@@ -7,6 +8,7 @@ use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 use store::Db;
 use store::dispatch::{App, Claimed, Lease};
+use store::machines::{self, Seen, Why};
 use store::runner::{Assignment, Attempt, Start};
 use store::seal::Sealer;
 
@@ -103,6 +105,19 @@ impl World {
     }
 
     /// One column of a job, as text.
+    /// The dispatcher judges an attempt, as it is at this moment.
+    pub async fn close(&self, attempt: AttemptId, class: EndClass, why: &Why<'_>) -> Option<String> {
+        let (state, beat_at) = sqlx::query_as(
+            "select a.state, h.beat_at from gh_job_attempts a left join gh_attempt_heartbeats h on h.attempt_id = a.id where a.id = $1",
+        )
+        .bind(attempt)
+        .fetch_one(&mut self.sql().await)
+        .await
+        .expect("an attempt");
+        let seen = Seen { state, beat_at };
+        machines::close_attempt(&self.db, &self.lease, attempt, seen, class, why).await.expect("answered")
+    }
+
     pub async fn job(&self, job: JobId, column: &str) -> Option<String> {
         let row: serde_json::Value =
             sqlx::query_scalar("select to_jsonb(j) from gh_automation_jobs j where id = $1")

@@ -301,14 +301,15 @@ async fn paused(db: &Db) -> Check {
 }
 
 async fn breaker(db: &Db) -> Check {
-    match store::notices::get(db, "breaker").await {
-        Ok(notice) if notice.is_null() => Check::ok("breaker", "machines can be made"),
-        Ok(notice) => {
-            let says = format!(
-                "{}: {}",
-                notice["cause"].as_str().unwrap_or("open"),
-                notice["message"].as_str().unwrap_or("no machine can be made")
-            );
+    match store::notices::breaker(db).await {
+        Ok(None) => Check::ok("breaker", "machines can be made"),
+        Ok(Some(notice)) => {
+            let of = if notice.tiers.is_empty() {
+                String::new()
+            } else {
+                format!(" of {}", notice.tiers.join(", "))
+            };
+            let says = format!("{}{of}: {}", notice.cause, notice.says());
             Check::fail(
                 "breaker",
                 says,

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use domain::tier::Tiers;
 use domain::world::World;
-use serde_json::{Value, json};
+use serde_json::json;
+use store::notices::Breaker;
 use store::ops::why::{Facts, Job};
 
 use super::answer::{Answer, full_stop, message};
@@ -19,8 +20,8 @@ pub struct Surroundings<'a> {
     pub world: &'a World,
     /// The tiers in force.
     pub tiers: &'a Tiers,
-    /// Why creating is pointless now; null when it is not.
-    pub breaker: &'a Value,
+    /// Why creating is pointless now, if it is.
+    pub breaker: Option<&'a Breaker>,
 }
 
 /// Explains.
@@ -30,7 +31,7 @@ pub fn explain(facts: &Facts, around: &Surroundings) -> Answer {
         .or_else(|| bound_to_worker(job, now))
         .or_else(|| paused(job, around))
         .or_else(|| nobody_leads(facts))
-        .or_else(|| breaker(around.breaker))
+        .or_else(|| breaker(job, around))
         .or_else(|| no_money(facts))
         .or_else(|| full(job, around))
         .or_else(|| user_cap(facts, around))
@@ -102,15 +103,13 @@ fn nobody_leads(facts: &Facts) -> Option<Answer> {
     Some(Answer::new("no_leader", sentence, details))
 }
 
-fn breaker(notice: &Value) -> Option<Answer> {
-    if notice.is_null() {
-        return None;
-    }
-    let cause = notice["cause"].as_str().unwrap_or("unknown cause");
-    let words =
-        notice["message"].as_str().map(|words| format!(": {}", short(words, 300))).unwrap_or_default();
-    let sentence = full_stop(format!("No machine can be started until somebody sees to it ({cause}){words}"));
-    Some(Answer::new("breaker", sentence, notice.clone()))
+fn breaker(job: &Job, around: &Surroundings) -> Option<Answer> {
+    let notice = around.breaker.filter(|notice| notice.stops(&job.tier))?;
+    let of = if notice.tiers.is_empty() { String::new() } else { format!(" of tier {}", job.tier) };
+    let (cause, words) = (&notice.cause, short(notice.says(), 300));
+    let sentence =
+        full_stop(format!("No machine{of} can be started until somebody sees to it ({cause}): {words}"));
+    Some(Answer::new("breaker", sentence, json!(notice)))
 }
 
 fn no_money(facts: &Facts) -> Option<Answer> {
@@ -146,7 +145,7 @@ fn full(job: &Job, around: &Surroundings) -> Option<Answer> {
         return None;
     }
     let max = around.tiers.get(tier).map_or(load.capacity, |tier| tier.capacity.max);
-    let next = scale::next(load, around.world, around.tiers, false);
+    let next = scale::next(load, around.world, around.tiers, None);
     let rule = if next > load.capacity {
         format!("the rule raises it to {next} with {} due", load.pending)
     } else if load.capacity >= max {

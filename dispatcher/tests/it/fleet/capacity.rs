@@ -32,6 +32,8 @@ async fn an_edit_of_a_tier_changes_the_next_machine_and_no_running_one_and_a_bro
     touch(&rig, "[tiers.starter]\nguest = 'big'", 2);
     rig.until(1, "select count(*) from gh_notices where key = 'tiers' and value ->> 'refused' like '%line%'")
         .await;
+    touch(&rig, &format!("{before}{}", after.replacen("memory_mb = 2048", "memory_mb = 4096", 1)), 3);
+    rig.until(1, "select count(*) from gh_notices where key = 'tiers' and value = 'null'").await;
     assert_eq!(
         rig.count(
             "select count(*) from gh_machines where destroy_sent_at is not null or stop_sent_at is not null"

@@ -1,6 +1,6 @@
 //! From the claim to a machine, whatever Fly answers.
 
-use domain::tier::Tiers;
+use domain::tier::{DEFAULT, Tiers};
 use local::{Call, Fault, Rule, Shortage};
 use serde_json::json;
 
@@ -319,4 +319,46 @@ async fn many_unanswered_calls_are_looked_for_no_faster_than_fly_allows() {
     let refused = lists.iter().filter(|request| request.method == "GET" && request.status == 429).count();
     assert_eq!(refused, 0);
     running.stop().await;
+}
+
+const STOPPED: &str = "select count(*) from gh_notices where key = 'breaker' and value <> 'null'";
+
+#[tokio::test]
+async fn what_stopped_everything_is_over_for_a_dispatcher_that_was_started_anew() {
+    let fault = Fault::Status { code: 401, body: json!({"error": "Authenticate: token validation error"}) };
+    let rig = with(vec![Rule::always(Call::Create, fault)]).await;
+    rig.insert("starter").await;
+    let first = rig.start("one");
+    rig.until(1, STOPPED).await;
+    // The token is renewed, and with it comes a new process.
+    first.stop().await;
+    rig.fly.set_faults(vec![]);
+    let second = rig.start("two");
+    rig.launched().await;
+    rig.until(0, STOPPED).await;
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_image_of_one_tier_stops_that_tier_alone() {
+    let tiers = DEFAULT.replacen("[tiers.pro]", "[tiers.pro]\nimage = \"nowhere@sha256:1\"", 1);
+    let rig = Rig::new(Wish { tiers, ..Wish::default() }).await;
+    let job = rig.insert("pro").await;
+    let dispatcher = rig.start("one");
+    rig.until(1, STOPPED).await;
+    let told = format!(
+        "select count(*) from gh_automation_jobs where id = '{job}' and status = 'pending' and status_message like '%image%'"
+    );
+    rig.until(1, &told).await;
+    for number in 1..=2 {
+        rig.insert("starter").await;
+        rig.until(
+            number,
+            "select count(*) from gh_job_attempts where state = 'launching' and tier = 'starter'",
+        )
+        .await;
+    }
+    let tiers = "select value -> 'tiers' #>> '{}' from gh_notices where key = 'breaker'";
+    assert_eq!(rig.text(tiers).await.as_deref(), Some("[\"pro\"]"), "others do not end it");
+    dispatcher.stop().await;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dispatcher::act::{Breaker, Engine, Regions, Suspects};
+use dispatcher::hung::Hung;
 use dispatcher::run::{Dispatcher, Signals};
 use dispatcher::tiers::Source;
 use dispatcher::wake;
@@ -63,7 +64,7 @@ pub struct Rig {
 pub struct Running {
     pub signals: Signals,
     stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Hung>>,
     listener: JoinHandle<()>,
 }
 
@@ -71,7 +72,12 @@ impl Running {
     /// As SIGTERM.
     pub async fn stop(self) {
         self.stop.cancel();
-        self.task.await.expect("it ends in order");
+        self.task.await.expect("it does not panic").expect("it ends in order");
+    }
+
+    /// How it ends by itself.
+    pub async fn ended(self) -> Result<(), Hung> {
+        self.task.await.expect("it does not panic")
     }
 
     /// As kill -9: nothing is finished, nothing is let go of.

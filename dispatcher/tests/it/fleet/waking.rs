@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use domain::tier::DEFAULT;
+use local::{Call, Fault, Rule};
+use tokio::time::timeout;
+
 use super::rig::{Rig, Wish};
 
 const LAUNCHED: &str = "select count(*) from gh_job_attempts where state = 'launching'";
@@ -173,4 +177,78 @@ async fn what_a_dispatcher_does_is_counted_for_prometheus() {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
     dispatcher.stop().await;
+}
+
+/// Backends that do not answer and do not end, as behind a network that drops what is sent.
+struct Dead(Vec<i32>);
+
+impl Dead {
+    async fn new(rig: &Rig, name: &str) -> Self {
+        let found = format!(
+            "select string_agg(pid::text, ',') from pg_stat_activity where application_name = '{name}' and datname = current_database()"
+        );
+        let pids = rig.text(&found).await.expect("connections");
+        let pids: Vec<i32> = pids.split(',').map(|pid| pid.parse().expect("a number")).collect();
+        for pid in &pids {
+            e2e::process::send(*pid, libc::SIGSTOP);
+        }
+        Self(pids)
+    }
+}
+
+impl Drop for Dead {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            e2e::process::send(*pid, libc::SIGCONT);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_dead_and_does_not_say_so_ends_the_dispatcher() {
+    let rig = Rig::new(Wish::default()).await;
+    let dispatcher = rig.start("one");
+    rig.until(1, "select count(*) from gh_leader where expires_at > now()").await;
+    let _dead = Dead::new(&rig, "dispatcher").await;
+    let hung = timeout(Duration::from_mins(2), dispatcher.ended()).await.expect("it ends by itself");
+    let why = hung.expect_err("not in order").to_string();
+    // The second, where it is the ping with which a connection is given back to its pool.
+    let whats = ["a look had no answer in 60 s", "a pool of connections had no answer"];
+    assert!(whats.iter().any(|what| why.contains(what)), "{why}");
+}
+
+#[tokio::test]
+async fn a_dispatcher_on_a_dead_connection_can_be_stopped() {
+    let rig = Rig::new(Wish::default()).await;
+    let dispatcher = rig.start("one");
+    rig.until(1, "select count(*) from gh_leader where expires_at > now()").await;
+    let dead = Dead::new(&rig, "dispatcher").await;
+    let began = Instant::now();
+    dispatcher.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(35), "{:?}", began.elapsed());
+    drop(dead);
+}
+
+#[tokio::test]
+async fn where_fly_does_not_answer_what_needs_no_answer_of_it_goes_on() {
+    // More machines than calls may be under way at once, three times over.
+    const MACHINES: i64 = 200;
+    let wide = "capacity = { min = 200, max = 200 }";
+    let tiers = DEFAULT.replacen("capacity = { min = 2, max = 20 }", wide, 1);
+    let rig = Rig::new(Wish { tiers, ..Wish::default() }).await;
+    rig.execute(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, input_data)
+         select gen_random_uuid(), 'apply', 'https://example.com', '{\"tier\": \"starter\"}' from generate_series(1, 200)",
+    )
+    .await;
+    let dispatcher = rig.start("one");
+    rig.until(MACHINES, LAUNCHED).await;
+    rig.fly.set_faults(vec![Rule::always(Call::Get, Fault::Delay { ms: 60_000 })]);
+    // The last of them did not come up in its time.
+    rig.execute(
+        "update gh_job_attempts set boot_deadline = now() + interval '10 seconds' where id = (select attempt_id from gh_machines order by intent_at desc, id desc limit 1)",
+    )
+    .await;
+    rig.until(1, "select count(*) from gh_job_attempts where end_class = 'placement'").await;
+    dispatcher.kill();
 }
