@@ -21,20 +21,6 @@ async fn budget(world: &World, user: UserId, usd: &str, action: &str) {
     .expect("a budget");
 }
 
-/// `count` jobs of a user, in one statement.
-async fn insert(world: &World, user: UserId, tier: &str, count: i32) {
-    sqlx::query(
-        "insert into gh_automation_jobs (user_id, job_type, target_url, input_data)
-         select $1, 'apply', 'https://example.com', jsonb_build_object('tier', $2::text) from generate_series(1, $3)",
-    )
-    .bind(user.0)
-    .bind(tier)
-    .bind(count)
-    .execute(&mut world.sql().await)
-    .await
-    .expect("jobs");
-}
-
 /// A model's call that costs so many cents: 1,000 tokens of gpt-4o's output each.
 fn call(request: &str, cents: u64) -> Call {
     Call {
@@ -93,7 +79,7 @@ async fn a_hundred_jobs_at_once_never_spend_more_than_a_budget_for_ten() {
     world.capacity("enterprise", 100).await;
     let user = UserId::new();
     budget(&world, user, "20", "block").await; // a job may spend $2
-    insert(&world, user, "enterprise", 100).await;
+    world.insert_many(user, "enterprise", 100).await;
     // Two dispatchers with connections of their own, under one lease as in a change of hands.
     let other = store::Db::open(&world.database.url.clone().into(), "other", 4).expect("an address");
     let (mut most_live, mut done) = (0, 0);
@@ -161,7 +147,7 @@ async fn what_an_attempt_did_not_spend_comes_back_when_it_ends_however_it_ends()
     for ending in ["completed", "retryable", "crash", "cancelled", "retired"] {
         let user = UserId::new();
         budget(&world, user, "4", "block").await;
-        insert(&world, user, "enterprise", 3).await;
+        world.insert_many(user, "enterprise", 3).await;
         let claimed = world.claim(3).await;
         assert_eq!((claimed.len(), used(&world, user, "enterprise").await), (2, (0, 400)), "{ending}");
         let runner = spend(&world, &claimed[0], 50).await;
@@ -212,8 +198,8 @@ async fn a_users_own_budget_goes_before_the_tiers_and_other_users_are_untouched(
     world.capacity("pro", 40).await;
     let (poor, rich) = (UserId::new(), UserId::new());
     budget(&world, poor, "2", "block").await; // the tier's: $10, $1 a job
-    insert(&world, poor, "pro", 4).await;
-    insert(&world, rich, "pro", 4).await;
+    world.insert_many(poor, "pro", 4).await;
+    world.insert_many(rich, "pro", 4).await;
     let first = world.claim(20).await.len();
     let live = |user: UserId| {
         let world = &world;
@@ -234,7 +220,7 @@ async fn a_user_without_money_does_not_hide_the_others() {
     world.capacity("pro", 20).await;
     let loud = UserId::new();
     budget(&world, loud, "0.5", "defer").await;
-    insert(&world, loud, "pro", 500).await;
+    world.insert_many(loud, "pro", 500).await;
     assert!(world.claim(10).await.is_empty(), "the first look finds out");
     for _ in 0..5 {
         world.insert(UserId::new(), "pro").await;
@@ -359,7 +345,7 @@ async fn the_view_of_all_budgets_says_what_each_users_says() {
     budget(&world, users[2], "5", "warn").await;
     world.execute("insert into gh_user_usage (user_id, tier, tier_from, period_start, period_end) select gen_random_uuid(), 'pro', 'account', now(), now()").await;
     for user in users {
-        insert(&world, user, "pro", 2).await;
+        world.insert_many(user, "pro", 2).await;
     }
     for (claimed, cents) in world.claim(6).await.iter().zip([0, 10, 20, 30, 40, 50]) {
         if cents > 0 {

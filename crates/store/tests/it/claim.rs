@@ -10,20 +10,6 @@ use store::dispatch::{App, lead};
 
 use crate::world::World;
 
-/// So many jobs of one user.
-async fn flood(world: &World, user: UserId, tier: &str, jobs: i32) {
-    sqlx::query(
-        "insert into gh_automation_jobs (user_id, job_type, target_url, input_data)
-         select $1, 'apply', 'https://example.com', jsonb_build_object('tier', $2::text) from generate_series(1, $3)",
-    )
-    .bind(user.0)
-    .bind(tier)
-    .bind(jobs)
-    .execute(&mut world.sql().await)
-    .await
-    .expect("jobs");
-}
-
 #[tokio::test]
 async fn urgent_jobs_go_first_then_the_oldest() {
     let world = World::new().await;
@@ -103,7 +89,7 @@ async fn capped_users_do_not_hide_the_others() {
     let world = World::new().await;
     world.capacity("starter", 20).await;
     let loud = UserId::new();
-    flood(&world, loud, "starter", 500).await;
+    world.insert_many(loud, "starter", 500).await;
     assert_eq!(world.claim(10).await.len(), 3, "the loud user's cap");
     for _ in 0..5 {
         world.insert(UserId::new(), "starter").await;
@@ -116,7 +102,7 @@ async fn capped_users_do_not_hide_the_others() {
 async fn a_burst_of_ninety_jobs_of_one_user_does_not_make_the_next_ten_users_wait() {
     let world = World::new().await;
     world.capacity("enterprise", 20).await;
-    flood(&world, UserId::new(), "enterprise", 90).await;
+    world.insert_many(UserId::new(), "enterprise", 90).await;
     for _ in 0..10 {
         world.insert(UserId::new(), "enterprise").await;
     }

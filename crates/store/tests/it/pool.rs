@@ -265,3 +265,31 @@ async fn a_machine_that_belongs_to_nobody_shows_in_the_gauge_of_those_that_outli
     world.execute("update gh_machines set closed_at = now()").await;
     assert_eq!(gauge().await, Some(0.0), "it is gone");
 }
+
+#[tokio::test]
+async fn a_refill_takes_no_create_token_that_a_job_may_need() {
+    let mut world = World::new().await;
+    for (burst, made) in [(1.0, false), (2.0, true)] {
+        world.apps = vec![App { app: format!("burst-{burst}"), rate: 0.001, burst }];
+        let tier = world.tiers.get("starter").expect("a tier");
+        let intent =
+            pool::intend(&world.db, &world.lease, "starter", tier, IMAGE, &world.apps, &world.sealer);
+        assert_eq!(intent.await.expect("answered").is_some(), made, "{burst} tokens");
+    }
+}
+
+#[tokio::test]
+async fn a_capacity_that_new_bounds_move_is_moved_before_the_next_claim_and_logged() {
+    let world = World::new().await;
+    let max = world.tiers.get("starter").expect("a tier").capacity.max;
+    world.capacity("starter", max + 5).await;
+    for _ in 0..2 {
+        store::dispatch::seed_capacity(&world.db, &world.tiers).await.expect("seeded");
+    }
+    let moved: Vec<(String, i32, i32, String)> =
+        sqlx::query_as("select tier, capacity_from, capacity_to, reason from gh_scale_log")
+            .fetch_all(&mut world.sql().await)
+            .await
+            .expect("the log");
+    assert_eq!(moved, [("starter".to_owned(), max + 5, max, "bounds".to_owned())]);
+}

@@ -60,6 +60,20 @@ impl World {
         .expect("a job")
     }
 
+    /// `count` jobs of a user, in one statement.
+    pub async fn insert_many(&self, user: UserId, tier: &str, count: i32) {
+        sqlx::query(
+            "insert into gh_automation_jobs (user_id, job_type, target_url, input_data)
+             select $1, 'apply', 'https://example.com', jsonb_build_object('tier', $2::text) from generate_series(1, $3)",
+        )
+        .bind(user.0)
+        .bind(tier)
+        .bind(count)
+        .execute(&mut self.sql().await)
+        .await
+        .expect("jobs");
+    }
+
     pub async fn capacity(&self, tier: &str, capacity: i32) {
         sqlx::query("update gh_capacity set capacity = $2 where tier = $1")
             .bind(tier)
