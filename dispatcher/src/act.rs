@@ -73,6 +73,13 @@ pub enum ActError {
     Later,
 }
 
+impl ActError {
+    /// Whether it was for want of a connection to the database.
+    pub fn is_starved(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_starved())
+    }
+}
+
 impl Engine {
     /// Takes the room that Fly's limit for an app leaves for a call of this kind. Creates and lists have a bucket each.
     ///

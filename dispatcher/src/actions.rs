@@ -96,7 +96,7 @@ impl Actions {
             };
             engine.metrics.acted(action.name(), done.is_ok());
             let ok = done.is_ok();
-            let starved = matches!(&done, Err(ActError::Store(error)) if error.is_starved());
+            let starved = done.as_ref().is_err_and(ActError::is_starved);
             match done {
                 Ok(()) => {}
                 Err(ActError::Later) => tracing::debug!(?action, "Fly's limit is used up for now"),
@@ -124,7 +124,7 @@ impl Actions {
                 }
             };
             let done = hung::within("a launch", LIMIT, launching).await;
-            let starved = matches!(&done, Ok(Err(ActError::Store(error))) if error.is_starved());
+            let starved = matches!(&done, Ok(Err(error)) if error.is_starved());
             if let Ok(Err(error)) = &done {
                 tracing::warn!(attempt.id = %claimed.attempt_id, error = %boot::chain(error), "the call's outcome is not noted");
             }

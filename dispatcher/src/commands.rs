@@ -135,8 +135,7 @@ fn tier_name() -> PossibleValuesParser {
 
 /// The tiers whose machines cannot be made, by what is told of the breaker.
 fn stopped(breaker: Option<&Breaker>) -> BTreeSet<String> {
-    let names = domain::tier::NAMES.iter().filter(|tier| breaker.is_some_and(|breaker| breaker.stops(tier)));
-    names.map(|tier| (*tier).to_owned()).collect()
+    dispatcher::plan::stopped(|tier| breaker.is_some_and(|breaker| breaker.stops(tier)))
 }
 
 /// The tier that was named, or all of them.

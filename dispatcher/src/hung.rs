@@ -1,7 +1,8 @@
 //! A connection that is dead and does not say so: the network dropped it, and no end of it was told.
 //!
 //! The driver cannot see that: a call waits for as long as the kernel repeats what it sent (a quarter of an hour), or for ever, and
-//! keeps its place in the pool; where it is the pool's own ping that waits, nothing shows but that no connection becomes free. The rows say where everything stands, so the way out is the one that is proven by `kill -9`: end, and begin anew.
+//! keeps its place in the pool; where it is the pool's own ping that waits, nothing shows but that no connection becomes free. The
+//! rows say where everything stands, so the way out is the one that is proven by `kill -9`: end, and begin anew.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub struct Hung {
 }
 
 impl Hung {
-    pub(crate) fn new(what: &'static str, limit: Duration) -> Self {
+    fn new(what: &'static str, limit: Duration) -> Self {
         Self { what, limit }
     }
 }

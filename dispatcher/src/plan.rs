@@ -203,6 +203,11 @@ pub struct Own {
     pub due: Vec<Upkeep>,
 }
 
+/// The tiers that `stops` says it of, for [`Own::stopped`].
+pub fn stopped(stops: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    domain::tier::NAMES.iter().filter(|tier| stops(tier)).map(|&tier| tier.to_owned()).collect()
+}
+
 /// The longest time between two looks.
 const POLL: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,6 @@
 //! The loop: look, plan, act; and what keeps it going.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -201,11 +201,7 @@ impl Dispatcher {
         }
         // A job that has just come in should not wait for the look at everything else. Where the queue is empty this is one look
         // into an index; where every slot was taken it would find none, and is made after the look.
-        let stopped: BTreeSet<String> = NAMES
-            .iter()
-            .filter(|tier| self.engine.breaker.stops(tier))
-            .map(|&tier| tier.to_owned())
-            .collect();
+        let stopped = plan::stopped(|tier| self.engine.breaker.stops(tier));
         let tiers = match stopped.len() {
             0 => Arc::clone(self.tiers.tiers()),
             _ => Arc::new(self.tiers.tiers().without(&stopped)),
