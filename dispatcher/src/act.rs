@@ -161,7 +161,11 @@ impl Engine {
                 if let Ok(unanswered @ 1..) = unanswered {
                     tracing::warn!(unanswered, "jobs ended: nobody answered in their time");
                 }
-                expired.and(refused).and(unanswered)?;
+                let duplicates = store::upkeep::end_duplicates(&self.db).await;
+                if let Ok(duplicates @ 1..) = duplicates {
+                    tracing::warn!(duplicates, "jobs ended: their application was sent by another job, or may have been");
+                }
+                expired.and(refused).and(unanswered).and(duplicates)?;
                 Ok(())
             }
             (Action::Upkeep(Upkeep::Prune), _) => Ok(store::upkeep::prune(&self.db).await?),

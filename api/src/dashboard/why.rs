@@ -50,6 +50,14 @@ pub fn sentence(facts: &Facts, loads: &[Load], breaker: Option<&Breaker>) -> Opt
     {
         return Some(format!("It may run on worker {worker} only, and waits to be fetched by it."));
     }
+    if let Some(holder) = &facts.application {
+        let (other, status) = (holder.job_id, holder.status.as_str());
+        return Some(if holder.kind == "sent" {
+            format!("Job {other} ({status}) has sent this application, or may have: the job is about to be ended.")
+        } else {
+            format!("It waits for job {other} ({status}) of the same application.")
+        });
+    }
     let load = loads.iter().find(|load| load.tier == job.tier);
     if load.is_some_and(|load| load.paused) {
         return Some(format!("Tier {0} is paused: `dispatcher resume {0}` lets it start.", job.tier));

@@ -11,10 +11,10 @@ use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use store::jobs::{self, Clash, Created, Creation, NewJob};
+use store::jobs::{self, Clash, Created, Creation, NewJob, SentBefore};
 use utoipa::ToSchema;
 
-use super::create_job::{allowed, duplicate, holder, unstorable};
+use super::create_job::{allowed, already_sent, duplicate, holder, unstorable};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -81,6 +81,7 @@ pub async fn create_batch(
             Ok((StatusCode::CREATED, allowed(allowance.as_ref()), Json(body)))
         }
         Creation::Duplicates(clashes) => Err(duplicates(&clashes, &new)),
+        Creation::AlreadySent(sent) => Err(applications_already_sent(&sent, &new)),
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
         Creation::Unstorable { job, field, reason } => {
             let field = match job.and_then(|job| new.iter().position(|new| new.id == job)) {
@@ -158,4 +159,21 @@ fn duplicates(clashes: &[Clash], jobs: &[NewJob]) -> ApiError {
         return ApiError::unavailable();
     };
     duplicate(clash, owner).and("errors", json!(items))
+}
+
+/// The refusal when applications were sent: the first one's job at the top, as for a single job, and every one by its place.
+fn applications_already_sent(sent: &[SentBefore], jobs: &[NewJob]) -> ApiError {
+    let mut found: Vec<(usize, &SentBefore)> = sent
+        .iter()
+        .filter_map(|sent| Some((jobs.iter().position(|job| job.id == sent.job)?, sent)))
+        .collect();
+    found.sort_by_key(|(index, _)| *index);
+    let items: Vec<Value> = found
+        .iter()
+        .map(|(index, sent)| {
+            json!({ "index": index, "error": "application_already_sent", "existing_job_id": sent.id,
+                "existing_status": sent.status })
+        })
+        .collect();
+    found.first().map_or_else(ApiError::unavailable, |(_, first)| already_sent(first).and("errors", json!(items)))
 }

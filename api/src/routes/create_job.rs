@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use domain::id::UserId;
 use serde_json::{Value, json};
-use store::jobs::{self, Allowance, Clash, Created, Creation, NewJob};
+use store::jobs::{self, Allowance, Clash, Created, Creation, NewJob, SentBefore};
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -42,18 +42,34 @@ pub async fn create_job(
         .into_job(caller, None, &Defaults::default(), app.reach, "")
         .map_err(|faults| ApiError::invalid(&faults))?;
     job.traceparent = traceparent;
-    let (created, headers) = write(&app, &job).await?.map_err(|clash| duplicate(&clash, job.user_id))?;
+    let (created, headers) = write(&app, &job).await?.map_err(|earlier| match earlier {
+        Earlier::SameKey(clash) => duplicate(&clash, job.user_id),
+        Earlier::Sent(sent) => already_sent(&sent),
+    })?;
     Ok((StatusCode::CREATED, headers, Json(created)))
 }
 
-/// Writes one job and says what its user may still ask for; or names the job that holds its key.
-pub(super) async fn write(app: &App, job: &NewJob) -> ApiResult<Result<(Created, HeaderMap), Clash>> {
+/// The earlier job that a new one would repeat.
+pub(super) enum Earlier {
+    /// It holds the idempotency key.
+    SameKey(Clash),
+    /// It has sent the application, or may have.
+    Sent(SentBefore),
+}
+
+/// Writes one job and says what its user may still ask for; or names the job that it would repeat.
+pub(super) async fn write(app: &App, job: &NewJob) -> ApiResult<Result<(Created, HeaderMap), Earlier>> {
     match jobs::create(&app.db, std::slice::from_ref(job)).await? {
         Creation::Created(mut created, allowance) => {
             let created = created.pop().ok_or_else(ApiError::internal)?;
             Ok(Ok((created, allowed(allowance.as_ref()))))
         }
-        Creation::Duplicates(mut clashes) => clashes.pop().map(Err).ok_or_else(ApiError::internal),
+        Creation::Duplicates(mut clashes) => {
+            clashes.pop().map(|clash| Err(Earlier::SameKey(clash))).ok_or_else(ApiError::internal)
+        }
+        Creation::AlreadySent(mut sent) => {
+            sent.pop().map(|sent| Err(Earlier::Sent(sent))).ok_or_else(ApiError::internal)
+        }
         Creation::Limited(allowance) => Err(limit::refusal(&allowance)),
         Creation::Unstorable { field, reason, .. } => Err(unstorable(&field, &reason)),
     }
@@ -68,6 +84,13 @@ pub(super) fn allowed(allowance: Option<&Allowance>) -> HeaderMap {
 pub(super) fn duplicate(clash: &Clash, owner: UserId) -> ApiError {
     let message = "A job with this idempotency key already exists";
     ApiError::new(StatusCode::CONFLICT, "duplicate_idempotency_key", message).with(holder(clash, owner))
+}
+
+/// The refusal of a job whose application was sent, or may have been. The earlier job is the same user's.
+pub(super) fn already_sent(sent: &SentBefore) -> ApiError {
+    let message = format!("Job {} has sent this application, or may have: it is not sent again", sent.id);
+    ApiError::new(StatusCode::CONFLICT, "application_already_sent", message)
+        .with(json!({ "existing_job_id": sent.id, "existing_status": sent.status }))
 }
 
 /// The job that holds a key, as far as `owner` may know it.

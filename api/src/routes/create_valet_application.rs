@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use store::jobs::Status;
 use utoipa::ToSchema;
 
-use super::create_job::{duplicate, write};
+use super::create_job::{Earlier, already_sent, duplicate, write};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::error::{ApiError, ApiResult};
@@ -73,19 +73,28 @@ pub(super) async fn answer(app: &App, new: ValetJob) -> ApiResult<Response> {
             };
             Ok(reply(StatusCode::CREATED, headers, body))
         }
-        Err(clash) => {
+        Err(Earlier::SameKey(clash)) => {
             let refusal = duplicate(&clash, job.user_id);
             if clash.user_id != job.user_id {
                 return Err(refusal);
             }
             let task = clash.valet_task_id.unwrap_or(valet_task_id);
-            Err(refusal
-                .and("job_id", json!(clash.id))
-                .and("valet_task_id", json!(task))
-                .and("status", json!(clash.status))
-                .and("duplicate", json!(true)))
+            Err(carrying(refusal, clash.id, &task, clash.status))
+        }
+        Err(Earlier::Sent(sent)) => {
+            let task = sent.valet_task_id.as_deref().unwrap_or(&valet_task_id);
+            Err(carrying(already_sent(&sent), sent.id, task, sent.status))
         }
     }
+}
+
+/// A refusal that carries the earlier job, as VALET's client reads a success.
+fn carrying(refusal: ApiError, job: JobId, task: &str, status: JobStatus) -> ApiError {
+    refusal
+        .and("job_id", json!(job))
+        .and("valet_task_id", json!(task))
+        .and("status", json!(status))
+        .and("duplicate", json!(true))
 }
 
 fn reply(status: StatusCode, headers: HeaderMap, body: ValetCreated) -> Response {

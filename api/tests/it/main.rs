@@ -1,5 +1,6 @@
 //! The service over real HTTP and a real Postgres.
 
+mod applications;
 mod auth;
 mod batch;
 mod bounds;

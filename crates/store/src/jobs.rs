@@ -8,7 +8,7 @@ mod read;
 mod row;
 
 pub use change::{Cancellation, Retry, cancel, retry};
-pub use insert::{Allowance, Clash, Created, Creation, NewJob, create};
+pub use insert::{Allowance, Clash, Created, Creation, NewJob, SentBefore, create};
 pub use read::{JobPage, ListFilter, Sort, SortBy, get, list, status};
 #[cfg(feature = "openapi")]
 pub use row::Status;

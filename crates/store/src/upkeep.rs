@@ -17,6 +17,14 @@ pub async fn expire(db: &Db) -> Result<i32> {
     Ok(sqlx::query_scalar("select gh_expire_jobs()").fetch_one(&db.pool).await?)
 }
 
+/// Ends the waiting jobs whose application another job has sent meanwhile, or may have; returns how many.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn end_duplicates(db: &Db) -> Result<i32> {
+    Ok(sqlx::query_scalar("select gh_end_duplicates()").fetch_one(&db.pool).await?)
+}
+
 /// Ends the jobs that waited too long for a person; returns how many.
 ///
 /// # Errors

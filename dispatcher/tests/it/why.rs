@@ -74,6 +74,18 @@ async fn a_job_that_is_tried_again_says_after_which_error() {
 }
 
 #[tokio::test]
+async fn a_job_that_waits_for_another_of_its_application_names_it() {
+    let world = World::new().await;
+    let claimed = world.claimed().await;
+    let waits = "insert into gh_automation_jobs (user_id, job_type, target_url, tier, metadata)
+        select user_id, 'apply', 'https://example.com', 'starter', jsonb_build_object('retryOf', id) from gh_automation_jobs returning id::text";
+    let job = JobId(world.text(waits).await.parse().expect("a uuid"));
+    let answer = why(&world, job, "application_held").await;
+    says(&answer, &format!("It waits for job {} (queued) of the same application", claimed.job_id));
+    assert_eq!(answer["details"]["other_job_id"], json!(claimed.job_id));
+}
+
+#[tokio::test]
 async fn a_job_of_a_paused_tier_says_so_and_how_to_resume() {
     let world = World::new().await;
     let job = world.insert(UserId::new(), "starter").await;

@@ -27,7 +27,7 @@ pub enum Retry {
     Pending(i32),
     /// Its status does not allow it.
     Refused(JobStatus),
-    /// Its form may have been sent: the permit to submit was used, and is given once per job.
+    /// Its form may have been sent, by itself or by another job of its application: the permit to submit is given once.
     Sent(JobStatus),
     /// There is no such job in this scope.
     NotFound,
@@ -76,7 +76,8 @@ pub async fn cancel(db: &Db, scope: Scope, id: JobId) -> Result<Cancellation> {
 pub async fn retry(db: &Db, scope: Scope, id: JobId) -> Result<Retry> {
     let found: Option<(JobStatus, bool, Option<i32>)> = sqlx::query_as(
         "with job as (
-            select id, status, exists (select 1 from gh_permits p where p.job_id = gh_automation_jobs.id) as sent
+            select id, status, exists (select 1 from gh_permits p where p.job_id = gh_automation_jobs.id)
+                or gh_application_sent(id) is not null as sent
             from gh_automation_jobs
             where id = $1 and ($2::uuid is null or user_id = $2)
             for update

@@ -93,6 +93,19 @@ pub struct Clash {
     pub valet_task_id: Option<String>,
 }
 
+/// The job that may have sent the application a new job belongs to.
+#[derive(Debug, sqlx::FromRow)]
+pub struct SentBefore {
+    /// The new job, which was not written.
+    pub job: JobId,
+    /// The earlier one, of the same user.
+    pub id: JobId,
+    /// Where that job is in its life.
+    pub status: JobStatus,
+    /// VALET's name for it.
+    pub valet_task_id: Option<String>,
+}
+
 /// How much a user may still ask for, by the tightest of their limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allowance {
@@ -117,6 +130,8 @@ pub enum Creation {
     Created(Vec<Created>, Option<Allowance>),
     /// None was written, because these keys are taken.
     Duplicates(Vec<Clash>),
+    /// None was written, because these belong to applications that were sent, or may have been.
+    AlreadySent(Vec<SentBefore>),
     /// None was written, because a user asked for too many.
     Limited(Allowance),
     /// None was written, because Postgres cannot hold a value of one (a null character, a lone surrogate, a number without end), or
@@ -179,8 +194,10 @@ async fn insert(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Creation> {
         }
         // A repeated request is answered as one, also when its user may ask for no more.
         let clashes = holders(db, jobs).await?;
+        let sent = if clashes.is_empty() { sent_before(db, jobs).await? } else { Vec::new() };
         match allowance {
             _ if !clashes.is_empty() => return Ok(Creation::Duplicates(clashes)),
+            _ if !sent.is_empty() => return Ok(Creation::AlreadySent(sent)),
             Some(allowance) if !is_allowed => return Ok(Creation::Limited(allowance)),
             // The holder was deleted between the two statements: the key is free now, for a job that stands alone.
             _ if jobs.len() == 1 => {}
@@ -221,7 +238,7 @@ impl Written {
     }
 }
 
-/// Inserts the jobs of `$1` that have no taken key, under a condition; both ways of writing are this one.
+/// Inserts the jobs of `$1` that have no taken key and whose application was not sent, under a condition; both ways of writing are this one.
 macro_rules! insert_jobs {
     (tier: $tier:literal, only_if: $condition:literal) => {
         concat!(
@@ -241,7 +258,7 @@ macro_rules! insert_jobs {
                 timeout_seconds integer, tags jsonb, idempotency_key text, metadata jsonb, callback_url text,
                 valet_task_id text, resume_ref jsonb, target_worker_id text, execution_mode text,
                 worker_affinity text, traceparent text)
-            where ",
+            where gh_application_sent_before(user_id, valet_task_id, metadata) is null and ",
             $condition,
             " on conflict (idempotency_key) do nothing
             returning id, status, created_at"
@@ -250,7 +267,7 @@ macro_rules! insert_jobs {
 }
 
 /// Writes a service's job whose user has no account, and so no limit: most jobs there are, at little more than the insert itself.
-/// `None`: the user has one, or the key is taken.
+/// `None`: the user has one, the key is taken, or the application was sent.
 async fn write_unlimited(db: &mut PgConnection, job: &NewJob) -> sqlx::Result<Option<Created>> {
     // The tier is the service's word, which the table's trigger takes.
     sqlx::query_as(insert_jobs!(
@@ -311,6 +328,19 @@ async fn holders(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<Clash>> {
     )
     .bind(keys)
     .bind(jobs.iter().map(|job| job.id.0).collect::<Vec<_>>())
+    .fetch_all(db)
+    .await?;
+    Ok(rows)
+}
+
+/// The jobs that may have sent the applications of `jobs`.
+async fn sent_before(db: &mut PgConnection, jobs: &[NewJob]) -> Result<Vec<SentBefore>> {
+    let rows = sqlx::query_as(
+        "select new.id as job, j.id, j.status, j.valet_task_id
+        from jsonb_to_recordset($1) as new (id uuid, user_id uuid, valet_task_id text, metadata jsonb)
+        join gh_automation_jobs j on j.id = gh_application_sent_before(new.user_id, new.valet_task_id, new.metadata)",
+    )
+    .bind(Json(jobs))
     .fetch_all(db)
     .await?;
     Ok(rows)

@@ -22,6 +22,8 @@ pub struct Facts {
     pub live: Option<Live>,
     /// Others that count when it is its turn.
     pub line: Line,
+    /// The other job of its application that keeps it from being started.
+    pub application: Option<ApplicationHolder>,
     /// The budget that has no room for it, the emptiest of several.
     pub budget: Option<Spent>,
     /// Who leads, and until when.
@@ -93,6 +95,17 @@ pub struct Line {
     pub ready: i64,
 }
 
+/// The job that goes first of an application, or that has sent it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct ApplicationHolder {
+    /// Which job.
+    pub job_id: JobId,
+    /// `live` or `earlier`: the job waits for it; `sent`: the job may not start any more.
+    pub kind: String,
+    /// Where that job is in its life.
+    pub status: JobStatus,
+}
+
 /// A budget without room for one more attempt.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Spent {
@@ -158,6 +171,10 @@ pub async fn facts(db: &Db, job: JobId, tiers: &Tiers, limit: (f64, f64)) -> Res
     .bind(wanted)
     .fetch_optional(&mut *transaction)
     .await?;
+    let application = sqlx::query_as("select job_id, kind, status from gh_application_holder($1)")
+        .bind(job.id)
+        .fetch_optional(&mut *transaction)
+        .await?;
     let leader = leader(&mut transaction).await?;
     let rates = sqlx::query_as(
         "select substr(bucket, 8) as app, case when frozen_until > clock_timestamp() then frozen_until end as frozen_until,
@@ -169,7 +186,7 @@ pub async fn facts(db: &Db, job: JobId, tiers: &Tiers, limit: (f64, f64)) -> Res
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Some(Facts { now, job, live, line, budget, leader, rates }))
+    Ok(Some(Facts { now, job, live, line, application, budget, leader, rates }))
 }
 
 /// The lease, held or not; `None` before any dispatcher has led.
@@ -222,6 +239,8 @@ async fn line(connection: &mut PgConnection, job: &Job, per_user: i32) -> Result
              and (j.scheduled_at is null or j.scheduled_at <= now())
              and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
              and (j.id = $1 or j.user_id not in (select l.user_id from live l where l.n >= $3))
+             and (j.id = $1 or (select h.job_id from gh_applications m cross join lateral gh_application_holder(m.job_id) h
+                                where m.job_id = j.id and m.shared) is null)
            order by j.priority, j.created_at limit 1000
          ), line as materialized (
            select d.*, row_number() over (partition by d.user_id order by d.priority, d.created_at) as turn from due d

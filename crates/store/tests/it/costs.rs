@@ -170,10 +170,12 @@ async fn a_price_that_came_late_is_written_behind_the_line_once() {
 }
 
 #[tokio::test]
-async fn the_result_says_what_the_ledger_says_also_of_a_call_that_came_late() {
+async fn the_result_says_what_the_ledger_says_also_of_a_price_that_came_late() {
     let world = World::new().await;
     let (job, _, runner) = run(&world, UserId::new()).await;
     runner.usage(&call("1", 4000, 1000)).await.expect("answered");
+    let unpriced = Call { provider: "acme".into(), model: "m".into(), ..call("2", 1000, 0) };
+    runner.usage(&unpriced).await.expect("answered");
     let result = json!({"class": "completed", "action_count": 7, "result_data": {"ok": true, "cost": {"total_cost_usd": 99}}});
     runner.finish(&result).await.expect("answered");
     let cost = |text: Option<String>| {
@@ -181,9 +183,10 @@ async fn the_result_says_what_the_ledger_says_also_of_a_call_that_came_late() {
     };
     assert_eq!(
         cost(world.job(job, "result_data").await),
-        json!({"input_tokens": 4000, "output_tokens": 1000, "total_cost_usd": 0.0012, "action_count": 7})
+        json!({"input_tokens": 5000, "output_tokens": 1000, "total_cost_usd": 0.0012, "action_count": 7})
     );
-    runner.usage(&call("2", 4000, 0)).await.expect("answered");
+    world.execute("insert into gh_prices (provider, sku, unit, price, valid_from) values ('acme', 'm:input', 'million tokens', 0.6, '2026-01-01')").await;
+    assert_eq!(costs::backfill(&world.db).await.expect("filled").filled, 1);
     assert_eq!(cost(world.job(job, "result_data").await)["total_cost_usd"], json!(0.0018));
     assert_eq!(
         world.count("select (result_data ->> 'ok')::boolean::int::bigint from gh_automation_jobs").await,

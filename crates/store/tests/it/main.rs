@@ -1,9 +1,11 @@
 //! The database's own promises, against a real Postgres.
 
 mod access;
+mod applications;
 mod attempts;
 mod budgets;
 mod callbacks;
+mod captured;
 mod claim;
 mod costs;
 mod lane;

@@ -28,6 +28,7 @@ pub struct Surroundings<'a> {
 pub fn explain(facts: &Facts, around: &Surroundings) -> Answer {
     let (job, now) = (&facts.job, facts.now);
     not_yet(job, now)
+        .or_else(|| other_job_of_application(facts))
         .or_else(|| bound_to_worker(job, now))
         .or_else(|| paused(job, around))
         .or_else(|| nobody_leads(facts))
@@ -60,6 +61,22 @@ fn not_yet(job: &Job, now: DateTime<Utc>) -> Option<Answer> {
     let details = json!({ "scheduled_at": at, "seconds": seconds, "class": class, "error_code": job.error_code, "message": message(job),
         "retry_count": job.retry_count, "max_retries": job.max_retries });
     Some(Answer::new("backoff", sentence, details))
+}
+
+fn other_job_of_application(facts: &Facts) -> Option<Answer> {
+    let holder = facts.application.as_ref()?;
+    let (other, status) = (holder.job_id, holder.status.as_str());
+    let (reason, sentence) = match holder.kind.as_str() {
+        "sent" => (
+            "application_already_sent",
+            format!("Job {other} ({status}) has sent this application, or may have: the job is about to be ended."),
+        ),
+        _ => (
+            "application_held",
+            format!("It waits for job {other} ({status}) of the same application: it starts when that has ended and was surely not sent."),
+        ),
+    };
+    Some(Answer::new(reason, sentence, json!({ "other_job_id": other, "other_status": status, "kind": holder.kind })))
 }
 
 fn bound_to_worker(job: &Job, now: DateTime<Utc>) -> Option<Answer> {

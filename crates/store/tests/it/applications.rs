@@ -1,0 +1,312 @@
+//! One application, many rows: a retry by INSERT, on every channel and at the same moment, is sent once.
+
+use domain::attempt::EndClass;
+use domain::id::{JobId, UserId};
+use serde_json::{Value, json};
+use store::runner::{Attempt, Permit, Start};
+
+use crate::world::{World, started, why};
+
+/// Inserts as VALET does: the task in its column, everything else in the metadata.
+async fn insert(world: &World, user: UserId, task: Option<&str>, metadata: Value) -> JobId {
+    sqlx::query_scalar(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, input_data, status, valet_task_id, metadata, callback_url)
+         values ($1, 'apply', 'https://example.com/jobs/1', '{\"tier\": \"starter\"}', 'queued', $2, $3,
+           'https://valet.example/api/v1/webhooks/ghosthands?token=secret') returning id",
+    )
+    .bind(user.0)
+    .bind(task)
+    .bind(metadata)
+    .fetch_one(&mut world.sql().await)
+    .await
+    .map(JobId)
+    .expect("a job")
+}
+
+async fn retry_of(world: &World, user: UserId, job: JobId) -> JobId {
+    insert(world, user, None, json!({ "retryOf": job })).await
+}
+
+/// The one job that is due, started.
+async fn begin(world: &World) -> (JobId, Attempt) {
+    let mut claimed = world.claim(10).await;
+    assert_eq!(claimed.len(), 1, "exactly one job of an application may start");
+    let claimed = claimed.remove(0);
+    let mut runner = world.runner(claimed.attempt_id).await;
+    started(&mut runner).await;
+    (claimed.job_id, runner)
+}
+
+/// Runs the one job that is due until its machine dies behind the permit.
+async fn die_behind_the_permit(world: &World) -> JobId {
+    let (job, runner) = begin(world).await;
+    assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
+    let attempt: uuid::Uuid = sqlx::query_scalar("select execution_attempt_id from gh_automation_jobs where id = $1")
+        .bind(job.0)
+        .fetch_one(&mut world.sql().await)
+        .await
+        .expect("an attempt");
+    world.close(domain::id::AttemptId(attempt), EndClass::Crash, &why("gone")).await;
+    assert_eq!(world.job(job, "error_code").await.as_deref(), Some("submission_unknown"));
+    job
+}
+
+async fn assert_ended_without_a_machine(world: &World, later: JobId, earlier: JobId) {
+    assert_eq!(world.job(later, "status").await.as_deref(), Some("failed"));
+    assert_eq!(world.job(later, "error_code").await.as_deref(), Some("application_already_sent"));
+    let message = world.job(later, "status_message").await.expect("a message");
+    assert!(message.contains(&earlier.to_string()), "{message}");
+    let touched = "select count(*) from gh_job_attempts a where a.job_id = '$'";
+    let attempts: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(touched.replace('$', &later.to_string())))
+        .fetch_one(&mut world.sql().await)
+        .await
+        .expect("a count");
+    assert_eq!(attempts, 0, "no machine was paid for");
+    let told: i64 = sqlx::query_scalar("select count(*) from gh_outbox where job_id = $1")
+        .bind(later.0)
+        .fetch_one(&mut world.sql().await)
+        .await
+        .expect("a count");
+    assert_eq!(told, 0, "VALET's task belongs to the earlier job");
+    let events: i64 =
+        sqlx::query_scalar("select count(*) from gh_job_events where job_id = $1 and event_type = 'job_failed'")
+            .bind(later.0)
+            .fetch_one(&mut world.sql().await)
+            .await
+            .expect("a count");
+    assert_eq!(events, 1);
+}
+
+#[tokio::test]
+async fn a_retry_by_insert_after_an_unknown_outcome_ends_before_a_machine_is_paid_for() {
+    for linked_by in ["column", "metadata", "retryOf", "both", "a retry of a retry"] {
+        let world = World::new().await;
+        let user = UserId::new();
+        let task = (linked_by == "column" || linked_by == "both").then_some("task-7");
+        let metadata = if linked_by == "metadata" { json!({ "valet_task_id": "task-7" }) } else { json!({}) };
+        let first = insert(&world, user, task, metadata.clone()).await;
+        let (mut first, mut earlier) = (first, first);
+        if linked_by == "a retry of a retry" {
+            // The first ends without having been sent, its retry is the one that dies behind the permit.
+            let (job, runner) = begin(&world).await;
+            runner.finish(&json!({"class": "final", "error_code": "page_not_found"})).await.expect("ended");
+            first = retry_of(&world, user, job).await;
+            earlier = first;
+        }
+        assert_eq!(die_behind_the_permit(&world).await, earlier);
+        // VALET replaces the metadata of a job it was told of.
+        world.execute("update gh_automation_jobs set metadata = '{\"cost_breakdown\": {}}', valet_task_id = null").await;
+        let later = match linked_by {
+            "retryOf" | "a retry of a retry" => retry_of(&world, user, first).await,
+            "both" => insert(&world, user, task, json!({ "retryOf": first })).await,
+            _ => insert(&world, user, task, metadata).await,
+        };
+        assert!(world.claim(10).await.is_empty(), "{linked_by}");
+        assert_ended_without_a_machine(&world, later, earlier).await;
+    }
+}
+
+#[tokio::test]
+async fn two_inserts_at_the_same_moment_are_one_application() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let inserts = (0..8).map(|_| insert(&world, user, Some("task-1"), json!({})));
+    let jobs = futures::future::join_all(inserts).await;
+    let sent = die_behind_the_permit(&world).await;
+    assert!(world.claim(10).await.is_empty());
+    for job in jobs.into_iter().filter(|job| *job != sent) {
+        assert_ended_without_a_machine(&world, job, sent).await;
+    }
+}
+
+#[tokio::test]
+async fn a_later_job_waits_while_an_earlier_one_lives_and_runs_when_that_was_surely_not_sent() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let second = insert(&world, user, Some("t"), json!({})).await;
+    let (job, runner) = begin(&world).await;
+    assert_eq!(job, first);
+    assert!(world.claim(10).await.is_empty(), "one of them lives");
+    // Tried again by itself: it goes first, also while it waits for its time.
+    runner.finish(&json!({"class": "retryable", "error_code": "network_error"})).await.expect("ended");
+    assert!(world.claim(10).await.is_empty(), "the earlier one will be tried again");
+    world.execute("update gh_automation_jobs set scheduled_at = null").await;
+    let (job, runner) = begin(&world).await;
+    assert_eq!(job, first);
+    // The site refused the form: it was not sent.
+    assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
+    let refused = json!({"class": "final", "error_code": "validation_error", "permit_outcome": "not_submitted"});
+    runner.finish(&refused).await.expect("ended");
+    let (job, _runner) = begin(&world).await;
+    assert_eq!(job, second);
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_one_that_completes_ends_with_it_and_tells_nobody() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let second = retry_of(&world, user, first).await;
+    let (_, runner) = begin(&world).await;
+    assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
+    runner.finish(&json!({"class": "completed"})).await.expect("ended");
+    assert_ended_without_a_machine(&world, second, first).await;
+    assert_eq!(world.count("select count(*) from gh_outbox where event = 'completed'").await, 1);
+    // Nor does it come back by hand, or by the API.
+    world.execute("update gh_automation_jobs set status = 'pending', worker_id = null where status = 'failed'").await;
+    assert_eq!(world.job(second, "status").await.as_deref(), Some("failed"));
+    let retried = store::jobs::retry(&world.db, store::jobs::Scope::Everyone, second).await.expect("answered");
+    assert_eq!(retried, store::jobs::Retry::Sent(domain::job::JobStatus::Failed));
+}
+
+#[tokio::test]
+async fn jobs_without_a_common_task_or_parent_have_nothing_to_do_with_each_other() {
+    let world = World::new().await;
+    let (user, other) = (UserId::new(), UserId::new());
+    let theirs = insert(&world, other, Some("t"), json!({})).await;
+    let jobs = [
+        insert(&world, user, Some("t"), json!({})).await,
+        insert(&world, user, Some(""), json!({})).await,
+        insert(&world, user, Some("  "), json!({ "valet_task_id": "" })).await,
+        insert(&world, user, None, json!({ "valet_task_id": null, "retryOf": "" })).await,
+        insert(&world, user, None, json!({ "retryOf": "not an id" })).await,
+        // Somebody else's job is nobody's to retry.
+        insert(&world, user, None, json!({ "retryOf": theirs })).await,
+        insert(&world, user, None, json!({ "retryOf": JobId(uuid::Uuid::new_v4()) })).await,
+        insert(&world, user, None, json!(["retryOf"])).await,
+        insert(&world, user, Some("u"), json!({ "valet_task_id": "t" })).await,
+    ];
+    world.execute("update gh_capacity set capacity = 20").await;
+    let mut claimed = Vec::new();
+    while let Some(more) = Some(world.claim(20).await).filter(|more| !more.is_empty()) {
+        for one in more {
+            claimed.push(one.job_id);
+            world.close(one.attempt_id, EndClass::Final, &why("done")).await;
+        }
+    }
+    assert_eq!(claimed.len(), jobs.len() + 1);
+}
+
+#[tokio::test]
+async fn a_job_that_retries_itself_or_a_ring_of_jobs_is_no_trap() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let (one, two) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    for (id, of) in [(one, one), (two, one)] {
+        sqlx::query(
+            "insert into gh_automation_jobs (id, user_id, job_type, target_url, tier, metadata)
+             values ($1, $2, 'apply', 'https://example.com', 'starter', jsonb_build_object('retryOf', $3::text))",
+        )
+        .bind(id)
+        .bind(user.0)
+        .bind(of.to_string())
+        .execute(&mut world.sql().await)
+        .await
+        .expect("inserted");
+    }
+    world.execute("update gh_automation_jobs a set metadata = jsonb_build_object('retryOf', b.id) from gh_automation_jobs b where b.id <> a.id").await;
+    assert_eq!(begin(&world).await.0, JobId(one));
+}
+
+#[tokio::test]
+async fn a_job_of_two_applications_makes_them_one() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let alone = insert(&world, user, None, json!({})).await;
+    let (job, runner) = begin(&world).await;
+    assert_eq!(job, alone);
+    runner.permit("submit").await.expect("answered");
+    runner.finish(&json!({"class": "completed"})).await.expect("ended");
+    let tasks = insert(&world, user, Some("t"), json!({})).await;
+    assert_eq!(begin(&world).await.0, tasks);
+    // It retries the one and carries the task of the other, which runs: neither goes on to a second sending.
+    let both = insert(&world, user, Some("t"), json!({ "retryOf": alone })).await;
+    assert_ended_without_a_machine(&world, both, alone).await;
+    let runner = world
+        .runner(domain::id::AttemptId(
+            sqlx::query_scalar("select execution_attempt_id from gh_automation_jobs where status = 'running'")
+                .fetch_one(&mut world.sql().await)
+                .await
+                .expect("it runs"),
+        ))
+        .await;
+    let _ = runner;
+    let refused: Option<String> = sqlx::query_scalar("select gh_application_refuses_permit($1)")
+        .bind(tasks.0)
+        .fetch_one(&mut world.sql().await)
+        .await
+        .expect("answered");
+    assert!(refused.is_some_and(|why| why.contains(&alone.to_string())));
+}
+
+#[tokio::test]
+async fn a_machine_that_was_started_before_its_application_was_sent_is_refused() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let claimed = world.claim(1).await.remove(0);
+    assert_eq!(claimed.job_id, first);
+    // Another job of the application was sent meanwhile, past every check of ours.
+    let other = insert(&world, user, Some("t"), json!({})).await;
+    sqlx::query("insert into gh_permits (job_id, effect, attempt_id, fence, outcome) values ($1, 'submit', $1, 0, 'submitted')")
+        .bind(other.0)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("a permit");
+    world.execute("update gh_automation_jobs set status = 'cancelled' where worker_id is null").await;
+    let reply = world.runner(claimed.attempt_id).await.start(uuid::Uuid::new_v4(), "m").await.expect("answered");
+    assert!(matches!(reply, Start::Refused(_)), "{reply:?}");
+    assert_eq!(world.job(first, "error_code").await.as_deref(), Some("application_already_sent"));
+    assert_eq!(world.count("select count(*) from gh_outbox where event = 'failed'").await, 0);
+}
+
+#[tokio::test]
+async fn an_old_worker_is_not_handed_a_job_that_waits_for_another() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    insert(&world, user, Some("t"), json!({})).await;
+    let pick = "select count(*) from gh_pickup_next_job('old')";
+    assert_eq!(world.count(pick).await, 1);
+    assert_eq!(world.job(first, "worker_id").await.as_deref(), Some("old"));
+    assert_eq!(world.count(pick).await, 0);
+    assert!(world.claim(10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_waiting_job_neither_expires_nor_runs_out_of_money_while_it_waits() {
+    let world = World::new().await;
+    let user = UserId::new();
+    insert(&world, user, Some("t"), json!({})).await;
+    let (_, _runner) = begin(&world).await;
+    let later = insert(&world, user, Some("t"), json!({})).await;
+    world
+        .execute(
+            "update gh_automation_jobs set scheduled_at = now() - interval '1 day' where worker_id is null;
+             insert into gh_budgets (scope, name, limit_usd, action) values ('global_day', '*', 0, 'block')",
+        )
+        .await;
+    store::upkeep::expire(&world.db).await.expect("expired");
+    store::upkeep::refuse(&world.db, &world.tiers).await.expect("refused");
+    assert_eq!(world.job(later, "status").await.as_deref(), Some("queued"));
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_that_wait_do_not_slow_the_claim_of_others() {
+    let world = World::new().await;
+    let user = UserId::new();
+    insert(&world, user, Some("t"), json!({})).await;
+    sqlx::query(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, tier, valet_task_id)
+         select $1, 'apply', 'https://example.com', 'starter', 't' from generate_series(1, 300)",
+    )
+    .bind(user.0)
+    .execute(&mut world.sql().await)
+    .await
+    .expect("many");
+    let other = world.insert(UserId::new(), "starter").await;
+    let claimed = world.claim(10).await;
+    assert_eq!(claimed.len(), 2);
+    assert!(claimed.iter().any(|one| one.job_id == other), "they do not fill the window in front of everybody");
+}
