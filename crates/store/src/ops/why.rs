@@ -171,7 +171,7 @@ pub async fn facts(db: &Db, job: JobId, tiers: &Tiers, limit: (f64, f64)) -> Res
     .bind(wanted)
     .fetch_optional(&mut *transaction)
     .await?;
-    let application = sqlx::query_as("select job_id, kind, status from gh_application_holder($1)")
+    let application = sqlx::query_as("select job_id, kind, status::varchar from gh_application_holder($1)")
         .bind(job.id)
         .fetch_optional(&mut *transaction)
         .await?;
