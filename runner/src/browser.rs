@@ -10,6 +10,7 @@ pub mod page;
 pub mod session;
 mod snapshot;
 pub mod starting;
+mod stderr;
 mod wire;
 pub mod workspace;
 pub mod world;

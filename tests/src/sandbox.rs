@@ -29,7 +29,9 @@ fn try_it(folder: &Path) -> bool {
         return true;
     }
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &profile).current_dir(&profile);
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", &profile);
+    // A full Chromium killed before its end leaves what it made in its temporary folder.
+    command.env("TMPDIR", ".").current_dir(&profile);
     command.args(["--headless", "--disable-gpu", "--no-first-run", "--dump-dom"]);
     command.arg(format!("--user-data-dir={}", profile.display())).arg("about:blank");
     if let Some(account) = account {

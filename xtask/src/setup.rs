@@ -43,7 +43,7 @@ pub fn run() -> Result<()> {
 }
 
 /// Programs that only tests need, with the package that has each for apt and for Homebrew.
-const FOR_TESTS: [(&str, &str, &str); 9] = [
+const FOR_TESTS: [(&str, &str, &str); 10] = [
     ("node", "nodejs", "node"),
     ("npm", "npm", "node"),
     ("pgbouncer", "pgbouncer", "pgbouncer"),
@@ -57,6 +57,8 @@ const FOR_TESTS: [(&str, &str, &str); 9] = [
     ("curl", "curl", "curl"),
     ("jq", "jq", "jq"),
     ("shellcheck", "shellcheck", "shellcheck"),
+    // Beside the headless shell, which `run` prefers: the runner works with either.
+    ("chromium", "chromium", "chromium"),
 ];
 
 /// As [`run`], and what the tests need beyond that.
@@ -65,8 +67,11 @@ const FOR_TESTS: [(&str, &str, &str); 9] = [
 /// As [`run`].
 pub fn run_for_tests() -> Result<()> {
     run()?;
-    let there =
-        |program: &str| tools::on_path(program).is_some() || Path::new("/usr/sbin").join(program).exists();
+    let there = |program: &str| {
+        tools::on_path(program).is_some()
+            || Path::new("/usr/sbin").join(program).exists()
+            || (program == "chromium" && tools::full_chromium().is_some())
+    };
     let missing: Vec<_> = FOR_TESTS.into_iter().filter(|(program, ..)| !there(program)).collect();
     if missing.is_empty() {
         return Ok(());

@@ -38,6 +38,11 @@ pub fn chromium() -> Option<PathBuf> {
         .or_else(|| MAC_BROWSERS.iter().map(PathBuf::from).find(|program| program.is_file()))
 }
 
+/// A full browser: what most people have, and what shows a window.
+pub fn full_chromium() -> Option<PathBuf> {
+    BROWSERS[1..].iter().find_map(|name| on_path(name))
+}
+
 /// The first program of this name in `PATH`.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?)

@@ -5,7 +5,7 @@
 //! started the child, so one thread of ours starts it, waits for it and reaps it. It leads its own process group, which
 //! is killed as a whole.
 
-use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
+use std::io::{PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{BrowserError, Workspace, flags::FLAGS};
+use super::{BrowserError, Workspace, flags::FLAGS, stderr};
 use crate::egress::Outside;
 
 /// How long Chromium may take until its socket is open; a busy machine needs about a second.
@@ -204,7 +204,8 @@ impl Drop for Process {
 fn command(config: &BrowserConfig, workspace: &Workspace, proxy: u16) -> Command {
     let mut command = Command::new(&config.program);
     command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", workspace.path());
-    command.env("TMPDIR", workspace.path()).env("LANG", "C.UTF-8").current_dir(workspace.path());
+    // Relative, because a full Chromium makes a socket in it, whose whole path may have 107 bytes.
+    command.env("TMPDIR", ".").env("LANG", "C.UTF-8").current_dir(workspace.path());
     command.envs(config.display.iter().map(|(name, value)| (name, value)));
     command.args(FLAGS.iter().map(|(flag, _)| flag));
     command.arg(format!("--user-data-dir={}", workspace.profile().display()));
@@ -286,23 +287,19 @@ fn own(mut command: Command, group: &Mutex<Option<i32>>, url: oneshot::Sender<Re
     }
 }
 
-/// Reports the socket's address and reads stderr until it closes, so that Chromium never blocks on it.
+/// Reports the socket's address, or the line that says why there is none.
 fn drain_stderr(stderr: Option<ChildStderr>, url: oneshot::Sender<Result<String, String>>, leader: i32) {
     let Some(stderr) = stderr else { return };
-    let (mut url, mut last) = (Some(url), String::new());
-    for line in BufReader::new(stderr).lines() {
-        let Ok(line) = line else { break };
-        tracing::trace!(line, "chromium");
-        if let Some((_, address)) = line.split_once("DevTools listening on ")
-            && let Some(waiting) = url.take()
-            && waiting.send(Ok(address.trim().to_owned())).is_err()
+    let mut url = Some(url);
+    let told = stderr::drain(stderr, |address| {
+        if let Some(waiting) = url.take()
+            && waiting.send(Ok(address.to_owned())).is_err()
         {
             kill_group(leader); // whoever asked is gone
         }
-        last = line;
-    }
+    });
     if let Some(waiting) = url {
-        let _ = waiting.send(Err(format!("it ended at once: {last}")));
+        let _ = waiting.send(Err(format!("it ended at once: {told}")));
     }
 }
 

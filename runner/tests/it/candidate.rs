@@ -38,6 +38,22 @@ pub fn browser() -> BrowserConfig {
     BrowserConfig::from_lookup(|name| std::env::var(name).ok()).expect("a browser")
 }
 
+/// A full Chromium or Chrome of this machine, which people have more often than the headless shell.
+#[expect(clippy::disallowed_methods, reason = "as above")]
+pub fn full() -> BrowserConfig {
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut programs = names.iter().flat_map(|name| path.split(':').map(move |it| Path::new(it).join(name)));
+    let program =
+        programs.find(|it| it.is_file()).expect("a full Chromium: run `cargo xtask test`, which installs it");
+    let program = program.display().to_string();
+    let lookup = |name: &str| match name {
+        "GH_CHROMIUM" => Some(program.clone()),
+        name => std::env::var(name).ok(),
+    };
+    BrowserConfig::from_lookup(lookup).expect("a browser")
+}
+
 /// What a run is given.
 pub struct Run {
     pub input: Input,

@@ -3,6 +3,7 @@
 mod apart;
 mod blocked;
 mod candidate;
+mod chromium;
 mod command;
 mod complaints;
 mod egress;
