@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use xtask::dockerfile::{self, Stage, Step, expand};
 
-use super::dockerfile::{Stage, Step, expand};
 use super::layers::{Layers, apart, quietly, store};
 
 /// Debian's release that our images are made of.
 const RELEASE: &str = "bookworm";
 const MIRROR: &str = "http://deb.debian.org/debian";
+/// What makes the base of the runner's image,
+pub const BASE_FILE: &str = "infra/runner-base/Dockerfile";
+/// and its name where no registry has it.
+const BASE: &str = "ghosthands-runner-base";
 
 /// What a stage has become.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +37,14 @@ pub struct Image {
     compiles: bool,
 }
 
+/// The image that a Dockerfile of the checkout makes.
+pub fn file(path: &str) -> Result<Image> {
+    let text = fs::read_to_string(xtask::workspace().join(path)).with_context(|| path.to_owned())?;
+    build(&dockerfile::parse(&text).with_context(|| path.to_owned())?).with_context(|| path.to_owned())
+}
+
 /// The image that the last stage makes. Stages it does not need are left out.
-pub fn build(stages: &[Stage]) -> Result<Image> {
+fn build(stages: &[Stage]) -> Result<Image> {
     let last = stages.last().context("no stage")?;
     let mut done = BTreeMap::new();
     stage(last, stages, &mut done)
@@ -93,6 +103,9 @@ fn named(name: &str, all: &[Stage], done: &mut BTreeMap<String, Image>) -> Resul
 fn from(name: &str, all: &[Stage], done: &mut BTreeMap<String, Image>) -> Result<Image> {
     if all.iter().any(|stage| stage.name.as_deref() == Some(name)) {
         return named(name, all, done);
+    }
+    if name == BASE {
+        return file(BASE_FILE);
     }
     let mut image = Image { folder: "/".into(), user: "0".into(), ..Image::default() };
     image

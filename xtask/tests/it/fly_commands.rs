@@ -48,11 +48,12 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("tokens revoke", &[]),
 ];
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "infra/fly-setup",
     "infra/fly-deploy",
     ".github/workflows/ci.yml",
     ".github/workflows/nightly.yml",
+    ".github/workflows/runner-base.yml",
     "fly.toml",
     "fly.runner.toml",
     "docs/RUNBOOK.md",

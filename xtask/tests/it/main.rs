@@ -1,6 +1,8 @@
 //! What is shipped and is no program: Fly's configuration, workflows, compose, the environment's list, the scripts of infra/.
 
+mod archive;
 mod compose;
+mod dockerfiles;
 mod environment;
 mod fly_commands;
 mod fly_toml;

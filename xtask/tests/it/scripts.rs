@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -331,6 +332,74 @@ fn an_image_that_is_named_by_tag_is_refused() {
 }
 
 #[test]
+fn a_release_of_one_image_keeps_the_other() {
+    for (arguments, left) in [([NEW, "keep"], (NEW, OLD_RUNNER)), (["keep", NEW_RUNNER], (OLD, NEW_RUNNER))] {
+        let account = Account::new();
+        account.release(OLD, OLD_RUNNER);
+        let deployment = Deployment::start(|| true);
+        let environment = [("GH_API_URL", deployment.url.as_str()), ("GH_HEALTH_TRIES", "1")];
+        let words_of = [&["staging"], &arguments[..]].concat();
+        let output = account.run("fly-deploy", &words_of, &environment);
+        assert!(output.status.success(), "{}", words(&output));
+        assert_eq!(account.released(), (left.0.to_owned(), left.1.to_owned()));
+    }
+}
+
+#[test]
+fn what_does_not_run_cannot_be_kept() {
+    let account = Account::new();
+    for (arguments, complaint) in [
+        ([NEW, "keep"], "runs no release yet"),
+        (["keep", NEW_RUNNER], "runs no release yet"),
+        (["keep", "keep"], "nothing to release"),
+    ] {
+        let output = account.run("fly-deploy", &[&["staging"], &arguments[..]].concat(), &[]);
+        assert_eq!(output.status.code(), Some(2), "{}", words(&output));
+        assert!(words(&output).contains(complaint), "{}", words(&output));
+    }
+    assert!(account.calls().iter().all(|call| !call.starts_with("deploy")));
+}
+
+/// What `infra/runner-base/pinned` says in a checkout where `image` is named, with a registry that gives it or not.
+fn pinned(image: Option<&str>, registry: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("pinned");
+    fs::copy(xtask::workspace().join("infra/runner-base/pinned"), &script).expect("copied");
+    if let Some(image) = image {
+        fs::write(folder.path().join("image"), format!("{image}\n")).expect("written");
+    }
+    fs::write(folder.path().join("docker"), format!("#!/bin/sh\n{registry}\n")).expect("written");
+    fs::set_permissions(folder.path().join("docker"), fs::Permissions::from_mode(0o755)).expect("executable");
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().display());
+    Command::new(program("bash")).arg(script).env("PATH", path).output().expect("bash runs")
+}
+
+#[test]
+fn the_base_of_a_release_is_one_that_is_named_by_digest_and_can_be_pulled() {
+    let output = pinned(Some(OLD_RUNNER), "echo \"$@\" >&2");
+    assert!(output.status.success(), "{}", words(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), OLD_RUNNER);
+    assert!(
+        words(&output).contains(&format!("buildx imagetools inspect {OLD_RUNNER}")),
+        "{}",
+        words(&output)
+    );
+    for (image, registry, complaint) in [
+        (None, "exit 0", "no base of the runner is named yet"),
+        (
+            Some("registry.fly.io/ghosthands-runner-staging:base-1"),
+            "exit 0",
+            "does not hold one image by digest",
+        ),
+        (Some(OLD_RUNNER), "echo 'ERROR: not found' >&2; exit 1", "the registry does not give"),
+    ] {
+        let output = pinned(image, registry);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{image:?}");
+        assert!(words(&output).contains(complaint), "{}", words(&output));
+    }
+}
+
+#[test]
 fn shellcheck_has_nothing_to_say() {
     let workspace = xtask::workspace();
     let scripts = [
@@ -338,6 +407,8 @@ fn shellcheck_has_nothing_to_say() {
         "infra/fly-deploy",
         "infra/smoke",
         "infra/try-image",
+        "infra/runner-base/pinned",
+        "infra/runner-base/try",
         "xtask/tests/it/fake/fly",
         ".ci/run",
     ];

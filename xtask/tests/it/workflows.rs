@@ -93,9 +93,19 @@ fn every_action_is_pinned_by_its_whole_hash_with_its_version_beside_it() {
     assert!(pinned >= 10);
 }
 
+/// The one job that may write: it proposes the base of the runner's image, and carries out nothing of the checkout.
+const PROPOSAL: &str =
+    "    permissions:\n      contents: write\n      pull-requests: write\n      actions: write\n    steps:\n";
+
 #[test]
 fn a_workflow_may_read_the_code_and_nothing_else_and_leaves_no_credential_behind() {
-    for (path, text) in files("workflows") {
+    for (path, mut text) in files("workflows") {
+        if path.ends_with("runner-base.yml") {
+            let proposal = job(&text, "propose");
+            assert!(proposal.contains(PROPOSAL), "{proposal}");
+            assert!(!proposal.contains("secrets.") && !proposal.contains("run: infra/"), "{proposal}");
+            text = text.replacen(PROPOSAL, "    steps:\n", 1);
+        }
         assert!(text.contains("\npermissions:\n  contents: read\n"), "{}", path.display());
         assert_eq!(text.matches("permissions:").count(), 1, "{}: no job may ask for more", path.display());
         let (checkouts, without) = (
@@ -132,8 +142,9 @@ fn production_comes_after_everything_else_and_waits_for_a_person() {
     let text = read(".github/workflows/ci.yml");
     for (name, needs) in [
         ("integration", "needs: [lint, unit]"),
-        ("images", "needs: [lint, unit]"),
-        ("publish", "needs: [integration, images, account]"),
+        ("api-image", "needs: [lint, unit]"),
+        ("runner-image", "needs: [lint, unit]"),
+        ("publish", "needs: [integration, api-image, runner-image, account]"),
         ("staging", "needs: publish"),
         ("smoke", "needs: staging"),
         ("production", "needs: [publish, smoke]"),
@@ -153,17 +164,64 @@ fn production_comes_after_everything_else_and_waits_for_a_person() {
     }
 }
 
+/// The steps of a job, each from its dash on.
+fn steps(job: &str) -> Vec<&str> {
+    job.split("\n      - ").skip(1).collect()
+}
+
+#[test]
+fn a_base_that_cannot_be_had_leaves_the_runner_out_of_a_release_and_nothing_else() {
+    let text = read(".github/workflows/ci.yml");
+    // Nothing that is needed fails with the base, and nothing but the runner's own steps waits for it.
+    let tried = steps(job(&text, "runner-image"));
+    let at = tried.iter().position(|step| step.starts_with("id: base\n")).expect("a base");
+    assert!(tried[at].contains("continue-on-error: true"), "{}", tried[at]);
+    for step in &tried[at + 1..] {
+        assert!(step.starts_with("if: steps.base.outcome "), "{step}");
+    }
+    let publish = job(&text, "publish");
+    let published = steps(publish);
+    let at = published.iter().position(|step| step.starts_with("id: base\n")).expect("a base");
+    assert!(published[at].contains("if image=$(infra/runner-base/pinned); then"), "{}", published[at]);
+    for step in &published[at + 1..] {
+        assert!(step.contains("if: steps.base.outputs.image != ''"), "{step}");
+    }
+    assert!(published[at + 1].contains("build-args: RUNNER_BASE=${{ steps.base.outputs.image }}"));
+    assert!(publish.contains("|| 'keep' }}"), "the release says so to infra/fly-deploy");
+    for name in ["lint", "unit", "integration", "api-image", "staging", "smoke", "production"] {
+        let mut lines = job(&text, name).lines().filter(|line| !line.trim_start().starts_with('#'));
+        assert!(!lines.any(|line| line.contains("runner-base") || line.contains("runner-image")), "{name}");
+    }
+}
+
+/// The scripts of ours that a line calls.
+fn scripts(line: &str) -> impl Iterator<Item = &str> {
+    let command = line.trim().trim_start_matches("- ").trim_start_matches("run: ");
+    let first = command.split("$(").filter_map(|part| part.split_whitespace().next());
+    first.map(|word| word.trim_end_matches([')', ';'])).filter(|word| word.starts_with("infra/"))
+}
+
 #[test]
 fn every_script_a_workflow_names_is_there_and_can_be_run() {
     use std::os::unix::fs::PermissionsExt as _;
+    let mut called = std::collections::BTreeSet::new();
     for (path, text) in files("workflows") {
-        for word in text.split_whitespace().filter(|word| word.starts_with("infra/")) {
+        for word in text.lines().flat_map(scripts) {
             let script = xtask::workspace().join(word);
             let mode =
                 fs::metadata(&script).unwrap_or_else(|error| panic!("{}: {word}: {error}", path.display()));
             assert!(mode.permissions().mode() & 0o111 != 0, "{word} cannot be run");
+            called.insert(word.to_owned());
         }
     }
+    let known = [
+        "infra/fly-deploy",
+        "infra/runner-base/pinned",
+        "infra/runner-base/try",
+        "infra/smoke",
+        "infra/try-image",
+    ];
+    assert_eq!(called.iter().map(String::as_str).collect::<Vec<_>>(), known);
 }
 
 #[test]

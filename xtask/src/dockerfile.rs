@@ -43,12 +43,13 @@ pub enum Step {
     Note,
 }
 
-/// The stages of a Dockerfile, the last one being the image.
+/// The stages of a Dockerfile, the last one being the image. An `ARG` before the first of them has its default value.
 ///
 /// # Errors
 /// Names the instruction that is not understood.
 pub fn parse(text: &str) -> Result<Vec<Stage>> {
     let mut stages: Vec<Stage> = Vec::new();
+    let mut defaults = BTreeMap::new();
     for line in join(text) {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         let rest = rest.trim();
@@ -59,10 +60,14 @@ pub fn parse(text: &str) -> Result<Vec<Stage>> {
                 [_, "AS", name] => Some((*name).to_owned()),
                 _ => bail!("not understood: {line}"),
             };
-            stages.push(Stage { name, from: words[0].to_owned(), steps: Vec::new() });
+            stages.push(Stage { name, from: expand(words[0], &defaults), steps: Vec::new() });
             continue;
         }
         let step = step(word, rest).with_context(|| format!("not understood: {line}"))?;
+        if let (true, Step::Argument(pairs)) = (stages.is_empty(), &step) {
+            defaults.extend(pairs.iter().cloned());
+            continue;
+        }
         stages.last_mut().context("a Dockerfile begins with FROM")?.steps.push(step);
     }
     ensure!(!stages.is_empty(), "a Dockerfile without FROM");
@@ -129,6 +134,7 @@ fn join(text: &str) -> Vec<String> {
 }
 
 /// Puts the values of `${NAME}` in.
+#[must_use]
 pub fn expand(text: &str, values: &BTreeMap<String, String>) -> String {
     values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
 }
@@ -147,6 +153,14 @@ mod tests {
         assert_eq!(stages[0].steps, [Step::Run("a && b".into())]);
         let copy = Step::Copy { from: Some("one".into()), sources: vec!["/x".into()], target: "/y".into() };
         assert_eq!((stages[1].from.as_str(), &stages[1].steps), ("scratch", &vec![copy]));
+    }
+
+    #[test]
+    fn an_argument_before_the_stages_names_what_they_start_from() {
+        let stages = parse("ARG BASE=ours\nFROM ${BASE}\nARG V=1\nRUN x ${BASE}\n").expect("understood");
+        assert_eq!(stages[0].from, "ours");
+        // As in Docker: inside a stage it has no value.
+        assert_eq!(stages[0].steps[1], Step::Run("x ${BASE}".into()));
     }
 
     #[test]
