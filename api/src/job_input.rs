@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::caller::Caller;
 use crate::extract;
 use crate::fields::FieldError;
-use crate::visited;
+use crate::visited::{self, Bounds};
 use crate::web_url;
 use crate::words::{affinity, execution_mode, platform, tier};
 
@@ -149,7 +149,7 @@ struct UserData {
     linkedin_url: Option<String>,
 }
 
-/// Where the résumé is. Only its shape has rules; what it points to is read by the runner.
+/// Where the résumé is. What it points to is read by the runner.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[garde(context(Reach))]
 struct ResumeRef {
@@ -182,17 +182,16 @@ impl JobInput {
         let user_id =
             caller.owner(self.user_id.or(owner), &under("user_id")).map_err(|fault| faults.push(fault)).ok();
         check_object::<KnownInput>(self.input_data.as_deref(), &under("input_data"), &(), &mut faults);
-        visited::check(
-            self.input_data.as_deref(),
-            &visited::IN_INPUT,
-            &under("input_data"),
-            reach,
-            &mut faults,
-        );
+        let bounds = Bounds::of(caller, reach);
+        let input = self.input_data.as_deref();
+        visited::check(input, &visited::IN_INPUT, &under("input_data"), bounds, &mut faults);
         check_object::<ResumeRef>(self.resume_ref.as_deref(), &under("resume_ref"), &reach, &mut faults);
+        if let Some(reference) = self.resume_ref.as_deref() {
+            visited::check_keys(reference, &under("resume_ref"), bounds, &mut faults);
+        }
         let metadata =
             merge(self.metadata, defaults, &under("metadata")).map_err(|fault| faults.push(fault)).ok();
-        visited::check(metadata.as_deref(), &visited::IN_METADATA, &under("metadata"), reach, &mut faults);
+        visited::check(metadata.as_deref(), &visited::IN_METADATA, &under("metadata"), bounds, &mut faults);
         let tags = match (self.tags, &defaults.tags) {
             (Some(tags), Some(_)) if tags.is_empty() => defaults.tags.clone(),
             (None, default) => default.clone(),

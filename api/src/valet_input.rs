@@ -20,7 +20,7 @@ use crate::extract;
 use crate::fields::FieldError;
 use crate::job_input::check_object;
 use crate::profile::{Profile, flattened};
-use crate::visited::{self, IN_INPUT, IN_METADATA};
+use crate::visited::{self, Bounds, IN_INPUT, IN_METADATA};
 use crate::web_url;
 use crate::words::{affinity, execution_mode, platform, quality};
 
@@ -232,10 +232,14 @@ impl Common {
         // Not the callback's address: VALET puts the service key into it, and a job's owner may read the metadata.
         metadata.remove("callback_url");
         let json = |fault: serde_json::Error| vec![FieldError::new("", fault.to_string(), "custom")];
-        let mut faults = Vec::new();
+        let (bounds, mut faults) = (Bounds::of(caller, reach), Vec::new());
         for (said, names, at) in [(&metadata, IN_METADATA, "metadata"), (&kind.input, IN_INPUT, "input_data")]
         {
-            visited::check(Some(&raw(said).map_err(json)?), &names, at, reach, &mut faults);
+            visited::check(Some(&raw(said).map_err(json)?), &names, at, bounds, &mut faults);
+        }
+        let resume = kind.resume.as_ref().map(to_raw_value).transpose().map_err(json)?;
+        if let Some(resume) = &resume {
+            visited::check_keys(resume, "resume_ref", bounds, &mut faults);
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -263,7 +267,7 @@ impl Common {
             metadata: raw(&metadata).map_err(json)?,
             callback_url: self.callback_url,
             valet_task_id: Some(valet_task_id.clone()),
-            resume_ref: kind.resume.as_ref().map(to_raw_value).transpose().map_err(json)?,
+            resume_ref: resume,
             target_worker_id: self.target_worker_id,
             execution_mode: self.execution_mode,
             worker_affinity: self.worker_affinity,

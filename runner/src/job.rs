@@ -109,8 +109,9 @@ impl Input {
     /// The input a row describes.
     pub fn of_job(job: &Job, budget: Option<i64>, remaining: Duration) -> Self {
         let data = &job.input_data;
-        let row =
-            serde_json::json!({"resume_ref": job.resume_ref, "metadata": job.metadata, "input_data": data});
+        let row = serde_json::json!({
+            "user_id": job.user_id, "resume_ref": job.resume_ref, "metadata": job.metadata, "input_data": data
+        });
         let answers = data["qa_overrides"].as_object().into_iter().flatten();
         let held = [&data["submit"], &job.metadata["submit"]].iter().any(|it| **it == Value::Bool(false));
         Self {

@@ -1,11 +1,16 @@
 //! Fetches the candidate's résumé from where the job says it is, and checks that it is one.
 
+mod folder;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use domain::net::has_web_scheme;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use self::folder::Folder;
+pub use self::folder::Stored;
 use crate::net::{self, Reach};
 
 /// The contract's limit.
@@ -21,9 +26,9 @@ pub enum ResumeSource {
     /// An address.
     Url(String),
     /// An object of the storage bucket `resumes`.
-    Storage(String),
+    Storage(Stored),
     /// An object of the S3 bucket.
-    S3(String),
+    S3(Stored),
     /// A file of this machine.
     File(PathBuf),
 }
@@ -69,32 +74,37 @@ pub enum ResumeError {
 impl ResumeSource {
     /// The source a job names: `resume_ref` of the row, of its metadata, of its input, then `resume_path`.
     pub fn of_job(job: &Value) -> Option<Self> {
-        let references =
-            [&job["resume_ref"], &job["metadata"]["resume_ref"], &job["input_data"]["resume_ref"]];
-        references.into_iter().find_map(Self::of_reference).or_else(|| {
-            job["input_data"]["resume_path"]
-                .as_str()
-                .filter(|path| !path.trim().is_empty())
-                .map(Self::of_path)
+        let owner = job["user_id"].as_str().and_then(|id| id.parse().ok());
+        let stored = |field, key: &str| Stored { owner, field, key: key.to_owned() };
+        let references = [
+            (&job["resume_ref"], "resume_ref.storage_path", "resume_ref.s3_key"),
+            (
+                &job["metadata"]["resume_ref"],
+                "metadata.resume_ref.storage_path",
+                "metadata.resume_ref.s3_key",
+            ),
+            (
+                &job["input_data"]["resume_ref"],
+                "input_data.resume_ref.storage_path",
+                "input_data.resume_ref.s3_key",
+            ),
+        ];
+        let of_reference = |(reference, path, s3): (&Value, &'static str, &'static str)| {
+            let text = |name: &str| reference[name].as_str().filter(|text| !text.is_empty());
+            text("storage_path")
+                .map(|key| Self::Storage(stored(path, key)))
+                .or_else(|| text("download_url").map(|url| Self::Url(url.to_owned())))
+                .or_else(|| text("s3_key").map(|key| Self::S3(stored(s3, key))))
+        };
+        references.into_iter().find_map(of_reference).or_else(|| {
+            let path = job["input_data"]["resume_path"].as_str().filter(|path| !path.trim().is_empty())?;
+            Some(match path {
+                url if has_web_scheme(url) => Self::Url(url.to_owned()),
+                file if file.starts_with("file://") => Self::File(file.trim_start_matches("file://").into()),
+                file if file.starts_with('/') => Self::File(file.into()),
+                key => Self::Storage(stored("input_data.resume_path", key)),
+            })
         })
-    }
-
-    fn of_reference(reference: &Value) -> Option<Self> {
-        let text = |name: &str| reference[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        text("storage_path")
-            .map(Self::Storage)
-            .or_else(|| text("download_url").map(Self::Url))
-            .or_else(|| text("s3_key").map(Self::S3))
-    }
-
-    /// The source a path names: an address, a local file, else an object of the bucket.
-    pub fn of_path(path: &str) -> Self {
-        match path {
-            url if url.starts_with("http://") || url.starts_with("https://") => Self::Url(path.to_owned()),
-            file if file.starts_with("file://") => Self::File(file.trim_start_matches("file://").into()),
-            file if file.starts_with('/') => Self::File(file.into()),
-            key => Self::Storage(key.to_owned()),
-        }
     }
 
     /// Fetches it.
@@ -104,21 +114,25 @@ impl ResumeSource {
     pub async fn fetch(&self, access: &ResumeAccess) -> Result<Resume, ResumeError> {
         let (name, content) = match self {
             Self::File(path) => read_file(path, access).await?,
-            Self::Url(url) => (last_segment(url), download(url, None, access).await?),
-            Self::Storage(key) => {
+            Self::Url(url) => {
+                let address = url::Url::parse(url).map_err(|error| ResumeError::Fetch(error.to_string()))?;
+                (last_segment(url), download(address, None, access).await?)
+            }
+            Self::Storage(stored) => {
                 let (url, secret) = access
                     .supabase
                     .as_ref()
                     .ok_or_else(|| ResumeError::Fetch("no storage is configured".into()))?;
-                (last_segment(key), download(&object(url, key)?, Some(secret), access).await?)
+                let (address, folder) = stored.address(url)?;
+                (last_segment(&stored.key), download(address, Some((&folder, secret)), access).await?)
             }
-            Self::S3(key) => {
+            Self::S3(stored) => {
                 let (bucket, region) = access
                     .s3
                     .as_ref()
                     .ok_or_else(|| ResumeError::Fetch("no S3 bucket is configured".into()))?;
-                let address = format!("https://{bucket}.s3.{region}.amazonaws.com/{key}");
-                (last_segment(key), download(&address, None, access).await?)
+                let address = stored.open_address(&format!("https://{bucket}.s3.{region}.amazonaws.com/"))?;
+                (last_segment(&stored.key), download(address, None, access).await?)
             }
         };
         let extension = kind(&content)?;
@@ -126,18 +140,6 @@ impl ResumeSource {
         let name = if known { name } else { format!("{}.{extension}", stem(&name)) };
         Ok(Resume { name, content })
     }
-}
-
-/// The address of an object of the bucket. Put together by its parts, so that no key leads out of the bucket.
-fn object(storage: &str, key: &str) -> Result<String, ResumeError> {
-    let mut address = url::Url::parse(storage).map_err(|error| ResumeError::Fetch(error.to_string()))?;
-    address
-        .path_segments_mut()
-        .map_err(|()| ResumeError::Fetch("the storage has no usable address".into()))?
-        .pop_if_empty()
-        .extend(["storage", "v1", "object", "resumes"])
-        .extend(key.split('/'));
-    Ok(address.into())
 }
 
 async fn read_file(path: &Path, access: &ResumeAccess) -> Result<(String, Vec<u8>), ResumeError> {
@@ -158,14 +160,19 @@ async fn read_file(path: &Path, access: &ResumeAccess) -> Result<(String, Vec<u8
     Ok((name, tokio::fs::read(&real).await.map_err(fetch)?))
 }
 
+/// Fetches an address and what it redirects to; with the storage's key nothing but what lies in `folder`.
 async fn download(
-    url: &str,
-    secret: Option<&SecretString>,
+    mut address: url::Url,
+    key: Option<(&Folder, &SecretString)>,
     access: &ResumeAccess,
 ) -> Result<Vec<u8>, ResumeError> {
-    let mut address = url::Url::parse(url).map_err(|error| ResumeError::Fetch(error.to_string()))?;
     for _ in 0..=HOPS {
-        let mut answer = get(&address, secret, access).await?;
+        if key.is_some_and(|(folder, _)| !folder.covers(&address)) {
+            return Err(ResumeError::Forbidden(
+                "the storage sends elsewhere than to the user's folder".into(),
+            ));
+        }
+        let mut answer = get(&address, key.map(|(_, secret)| secret), access).await?;
         let status = answer.status();
         let target = answer
             .headers()
@@ -191,26 +198,21 @@ async fn download(
     Err(ResumeError::Fetch("it redirects too often".into()))
 }
 
-/// One request. Our own storage is trusted; any other address is checked, and what was checked is what is dialled.
+/// One request. Our own storage, which gets its key, is trusted; any other address is checked, and what was checked is dialled.
 async fn get(
     address: &url::Url,
     secret: Option<&SecretString>,
     access: &ResumeAccess,
 ) -> Result<reqwest::Response, ResumeError> {
     let mut client = reqwest::Client::builder().timeout(FETCH).redirect(reqwest::redirect::Policy::none());
-    let own = access
-        .supabase
-        .as_ref()
-        .and_then(|(url, _)| url::Url::parse(url).ok())
-        .is_some_and(|it| it.origin() == address.origin());
-    if !(own && secret.is_some()) {
+    if secret.is_none() {
         let checked = net::check(address, access.reach)
             .await
             .map_err(|error| ResumeError::Forbidden(error.to_string()))?;
         client = client.resolve_to_addrs(address.host_str().unwrap_or_default(), &checked);
     }
     let mut request = client.build().map_err(unreachable)?.get(address.clone());
-    if let Some(secret) = secret.filter(|_| own) {
+    if let Some(secret) = secret {
         request = request.bearer_auth(secret.expose_secret()).header("apikey", secret.expose_secret());
     }
     request.send().await.map_err(unreachable)
@@ -255,10 +257,13 @@ mod tests {
 
     #[test]
     fn the_row_names_the_resume_in_the_contracts_order() {
+        let stored = |field, key: &str| Stored { owner: None, field, key: key.into() };
         let job = json!({"resume_ref": {"storage_path": "u/r.pdf"}, "input_data": {"resume_path": "https://x.test/a.pdf"}});
-        assert_eq!(ResumeSource::of_job(&job), Some(ResumeSource::Storage("u/r.pdf".into())));
+        let named = ResumeSource::Storage(stored("resume_ref.storage_path", "u/r.pdf"));
+        assert_eq!(ResumeSource::of_job(&job), Some(named));
         let job = json!({"resume_ref": null, "metadata": {"resume_ref": {"s3_key": "k.pdf"}}});
-        assert_eq!(ResumeSource::of_job(&job), Some(ResumeSource::S3("k.pdf".into())));
+        let named = ResumeSource::S3(stored("metadata.resume_ref.s3_key", "k.pdf"));
+        assert_eq!(ResumeSource::of_job(&job), Some(named));
         let job = json!({"input_data": {"resume_path": "https://x.test/a.pdf"}});
         assert_eq!(ResumeSource::of_job(&job), Some(ResumeSource::Url("https://x.test/a.pdf".into())));
         assert_eq!(ResumeSource::of_job(&json!({"input_data": {}})), None);

@@ -42,7 +42,7 @@ pub fn body(path: &str, user: uuid::Uuid) -> Option<Value> {
         "priority": 5, "scheduled_at": "2030-01-01T00:00:00Z", "max_retries": 3, "timeout_seconds": 300, "tags": ["t"],
         "metadata": { "m": { "deep": ["x"] } }, "target_worker_id": "w", "worker_affinity": "any",
         "execution_mode": "auto", "callback_url": "https://valet.example/hook", "valet_task_id": "v",
-        "resume_ref": { "storage_path": "", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
+        "resume_ref": { "storage_path": "", "s3_key": format!("{user}/b.pdf"), "download_url": "https://a.example/r.pdf" },
     });
     let valet = json!({
         "valet_task_id": "v", "valet_user_id": user, "target_url": "https://jobs.lever.co/acme/1", "priority": 5,
@@ -63,7 +63,7 @@ pub fn body(path: &str, user: uuid::Uuid) -> Option<Value> {
         "/valet/apply" => with(
             valet,
             json!({
-                "platform": "lever", "resume": { "storage_path": "", "s3_key": "b", "download_url": "https://a.example/r.pdf" },
+                "platform": "lever", "resume": { "storage_path": "", "s3_key": format!("{user}/b.pdf"), "download_url": "https://a.example/r.pdf" },
                 "profile": { "first_name": "A", "last_name": "B", "email": "a@b.example", "phone": "1", "location": { "city": "c" },
                     "education": [{ "institution": "i", "graduation_year": 2000 }], "work_history": [{ "company": "c" }], "skills": ["s"] },
                 "qa_answers": { "q": "a" },

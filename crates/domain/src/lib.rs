@@ -8,5 +8,6 @@ pub mod id;
 pub mod job;
 pub mod money;
 pub mod net;
+pub mod storage_key;
 pub mod tier;
 pub mod world;

@@ -29,6 +29,13 @@ pub enum Unfit {
     NotPublic,
 }
 
+/// Whether a text that may be a path is an address of the web; the case of a scheme says nothing.
+pub fn has_web_scheme(text: &str) -> bool {
+    ["http://", "https://"]
+        .iter()
+        .any(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
 /// Reads an address that a caller chose.
 ///
 /// It sees the text: a host written out in numbers is judged here for good, a name only by itself. Whoever connects judges what

@@ -17,6 +17,7 @@ mod practice;
 pub mod process;
 mod reading;
 mod repair;
+mod resumes;
 mod sending;
 mod site;
 mod storage;

@@ -37,8 +37,8 @@ async fn answer(State(seen): State<Seen>, request: Request) -> Response {
         body.len(),
     ));
     match parts.uri.path() {
-        "/huge.pdf" | "/storage/v1/object/resumes/u/huge.pdf" => vec![b'%'; 11 << 20].into_response(),
-        "/storage/v1/object/resumes/u/page.pdf" => "<html>".into_response(),
+        path if path.ends_with("/huge.pdf") => vec![b'%'; 11 << 20].into_response(),
+        path if path.ends_with("/page.pdf") => "<html>".into_response(),
         _ => Bytes::from_static(b"%PDF-1.7 x").into_response(),
     }
 }
@@ -68,6 +68,12 @@ async fn a_screenshot_goes_to_the_contracts_path_of_the_bucket() {
     assert!(matches!(refused, Err(ArtifactError::Refused(403))));
 }
 
+fn named(name: &str) -> ResumeSource {
+    let owner = "0192f0c1-7c1d-7c3a-8000-000000000001";
+    let reference = serde_json::json!({ "storage_path": format!("{owner}/{name}") });
+    ResumeSource::of_job(&serde_json::json!({ "user_id": owner, "resume_ref": reference })).expect("a source")
+}
+
 #[tokio::test]
 async fn a_resume_comes_from_the_bucket_or_an_address_and_is_checked() {
     let (url, _) = storage().await;
@@ -76,42 +82,15 @@ async fn a_resume_comes_from_the_bucket_or_an_address_and_is_checked() {
         reach: Reach::Anything,
         ..ResumeAccess::default()
     };
-    let stored = ResumeSource::Storage("u/cv.pdf".into()).fetch(&access).await.expect("a resume");
+    let stored = named("cv.pdf").fetch(&access).await.expect("a resume");
     assert_eq!((stored.name.as_str(), stored.content.as_slice()), ("cv.pdf", b"%PDF-1.7 x".as_slice()));
     let open = ResumeSource::Url(format!("{url}/open.pdf")).fetch(&access).await.expect("a resume");
     assert_eq!(open.name, "open.pdf");
-    for name in ["u/huge.pdf", "u/page.pdf"] {
-        let fetched = ResumeSource::Storage(name.into()).fetch(&access).await;
+    for name in ["huge.pdf", "page.pdf"] {
+        let fetched = named(name).fetch(&access).await;
         assert!(matches!(fetched, Err(ResumeError::Unusable(_))), "{name}");
     }
     let public = ResumeAccess { reach: Reach::Public, ..access };
     let private = ResumeSource::Url(format!("{url}/open.pdf")).fetch(&public).await;
     assert!(matches!(private, Err(ResumeError::Forbidden(_))));
-}
-
-#[tokio::test]
-async fn no_key_of_a_resume_leads_out_of_its_bucket() {
-    let (url, seen) = storage().await;
-    let access = ResumeAccess {
-        supabase: Some((url, "k-1".into())),
-        reach: Reach::Anything,
-        ..ResumeAccess::default()
-    };
-    for key in [
-        "../screenshots/cv.pdf",
-        "u/../../../../auth/v1/admin/users",
-        "%2e%2e/%2E%2E/screenshots/cv.pdf",
-        "..\\screenshots\\cv.pdf",
-        "u/cv.pdf?x=/../..#y",
-        "/u/cv.pdf",
-    ] {
-        ResumeSource::Storage(key.into()).fetch(&access).await.expect("the server answers everything");
-        let (path, ..) = seen.lock().unwrap_or_else(PoisonError::into_inner).pop().expect("it was asked");
-        let below =
-            path.strip_prefix("/storage/v1/object/resumes/").unwrap_or_else(|| panic!("{key}: {path}"));
-        assert!(
-            !below.to_lowercase().split(['/', '\\']).any(|part| part == ".." || part == "%2e%2e"),
-            "{key}: {path}"
-        );
-    }
 }

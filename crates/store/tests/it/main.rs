@@ -15,4 +15,5 @@ mod limits;
 mod pauses;
 mod pool;
 mod reads;
+mod resumes;
 mod world;
