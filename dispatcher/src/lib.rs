@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod plan;
 pub mod run;
 pub mod serve;
+mod steps;
 pub mod tiers;
 mod traces;
 pub mod wake;

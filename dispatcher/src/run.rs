@@ -22,6 +22,7 @@ use crate::health::Pulse;
 use crate::hung::{self, Hung, Starved};
 use crate::metrics::Metrics;
 use crate::plan::{self, Action, Own};
+use crate::steps::Steps;
 use crate::tiers::{Reload, Source};
 use crate::wake::Bell;
 
@@ -52,6 +53,8 @@ const BATCH: (usize, usize) = (5, 50);
 const DRAIN: Duration = Duration::from_secs(15);
 /// How often a dispatcher tells that it runs, and by which tiers.
 const TELL: Duration = Duration::from_secs(10);
+/// The step that takes jobs.
+const CLAIM: &str = "claim";
 /// Back-off while the database is away.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -76,6 +79,8 @@ pub struct Dispatcher {
     holder: String,
     signals: Signals,
     seeded: bool,
+    /// Whether what the leader before knew of the breaker is taken over.
+    inherited: bool,
     /// Whether the last look left a slot for another job.
     room: bool,
     /// How many jobs the next claim takes at most.
@@ -85,6 +90,7 @@ pub struct Dispatcher {
     /// How many claims in a row took nothing.
     in_vain: u32,
     told: Option<Told>,
+    steps: Steps,
     /// How long the last look at everything took.
     look_took: Duration,
 }
@@ -110,6 +116,7 @@ impl Dispatcher {
     pub fn new(engine: Engine, db: Db, tiers: Source, holder: String, signals: Signals) -> Self {
         let engine = Arc::new(engine);
         let actions = Actions::new(Arc::clone(&engine));
+        let steps = Steps::new(signals.pulse.clone(), signals.metrics.clone());
         Self {
             engine,
             db,
@@ -117,12 +124,14 @@ impl Dispatcher {
             holder,
             signals,
             seeded: false,
+            inherited: false,
             room: true,
             batch: BATCH.0,
             lease: None,
             actions,
             in_vain: 0,
             told: None,
+            steps,
             look_took: Duration::ZERO,
         }
     }
@@ -184,21 +193,17 @@ impl Dispatcher {
         }
     }
 
-    /// One look and what follows from it; returns when to look again.
+    /// One look and what follows from it; returns when to look again. Only the lease and the look itself are needed for the rest: what
+    /// else fails is noted, and machines are reaped, paid for and swept all the same.
     async fn look(&mut self) -> store::Result<Duration> {
         self.refresh_tiers();
         let Some((lease, leads_since)) = self.hold_lease().await? else {
-            self.tell(false).await?;
+            self.inherited = false;
+            let told = self.tell(false).await;
+            self.steps.note("tell", told)?;
             return Ok(STANDBY);
         };
-        if self.told.as_ref().is_none_or(|told| !told.leads) {
-            self.engine.breaker.inherit(store::notices::breaker(&self.db).await?.as_ref());
-            self.seeded = false; // whoever led before may have gone by another file
-        }
-        if !self.seeded {
-            dispatch::seed_capacity(&self.db, self.tiers.tiers()).await?;
-            self.seeded = true;
-        }
+        self.prepare().await?;
         // A job that has just come in should not wait for the look at everything else. Where the queue is empty this is one look
         // into an index; where every slot was taken it would find none, and is made after the look.
         let stopped = plan::stopped(|tier| self.engine.breaker.stops(tier));
@@ -207,7 +212,7 @@ impl Dispatcher {
             _ => Arc::new(self.tiers.tiers().without(&stopped)),
         };
         let open = stopped.len() < NAMES.len();
-        let mut full = if open && self.room { Some(self.claim(&lease, &tiers).await?) } else { None };
+        let mut full = if open && self.room { self.claim(&lease, &tiers).await? } else { None };
         let began = Instant::now();
         let resting = self.actions.resting();
         let world = store::machines::world(&self.db).await?;
@@ -244,32 +249,54 @@ impl Dispatcher {
             self.in_vain = 0;
         }
         if more && full.is_none() {
-            full = Some(self.claim(&lease, &tiers).await?);
+            full = self.claim(&lease, &tiers).await?;
         }
         self.signals.metrics.holds(world.machines.len(), self.actions.busy().len());
-        self.tell(true).await?;
+        let told = self.tell(true).await;
+        self.steps.note("tell", told)?;
         let look_again =
             if resting.is_empty() { plan.look_again } else { plan.look_again.min(actions::AGAIN) };
         Ok(match full {
             Some(true) => Duration::ZERO,
-            _ if more && self.in_vain < IN_VAIN => look_again.min(TOKENS),
+            _ if more && self.in_vain < IN_VAIN && !self.steps.rests(CLAIM) => look_again.min(TOKENS),
             _ => look_again,
         })
     }
 
-    /// Takes due jobs and starts their machines; returns whether there may be more.
-    async fn claim(&mut self, lease: &Lease, tiers: &Tiers) -> store::Result<bool> {
+    /// What a leader does before its first look, and after an edit of the tiers.
+    async fn prepare(&mut self) -> store::Result<()> {
+        if !self.inherited {
+            let known = store::notices::breaker(&self.db).await;
+            if let Some(known) = self.steps.note("breaker", known)? {
+                self.engine.breaker.inherit(known.as_ref());
+                self.inherited = true;
+            }
+            self.seeded = false; // whoever led before may have gone by another file
+        }
+        if !self.seeded && !self.steps.rests("seed") {
+            let seeded = dispatch::seed_capacity(&self.db, self.tiers.tiers()).await;
+            self.seeded = self.steps.note("seed", seeded)?.is_some();
+        }
+        Ok(())
+    }
+
+    /// Takes due jobs and starts their machines; returns whether there may be more, `None` when it failed or rests.
+    async fn claim(&mut self, lease: &Lease, tiers: &Tiers) -> store::Result<Option<bool>> {
+        if self.steps.rests(CLAIM) {
+            return Ok(None);
+        }
         let engine = &self.engine;
         let claimed =
             dispatch::claim(&self.db, lease, tiers, &engine.image, &engine.apps, &engine.sealer, self.batch)
-                .await?;
+                .await;
+        let Some(claimed) = self.steps.note(CLAIM, claimed)? else { return Ok(None) };
         let full = claimed.len() == self.batch;
         self.batch = if full { BATCH.1 } else { BATCH.0 };
         self.in_vain = if claimed.is_empty() { self.in_vain.saturating_add(1) } else { 0 };
         for claimed in claimed {
             self.actions.launch(claimed, lease.clone());
         }
-        Ok(full)
+        Ok(Some(full))
     }
 
     /// Takes an edit of the tiers file, or says why not.

@@ -56,8 +56,18 @@ impl Engine {
     /// When the database or Fly did not answer.
     pub async fn sweep(&self) -> Result<(), ActError> {
         let (mut found, mut foreign) = (Vec::new(), Vec::new());
+        let mut failed = None;
         for app in &self.apps {
-            for machine in self.fly.list(&app.app, &ListMachines::default()).await? {
+            // An app that is not listed keeps nobody from the others.
+            let listed = match self.fly.list(&app.app, &ListMachines::default()).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::warn!(app = app.app, error = %boot::chain(&error), "an app could not be swept");
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            for machine in listed {
                 match machine.metadata("gh_env") {
                     _ if machine.state.is_leaving() => {}
                     Some(environment) if environment == self.environment => {
@@ -75,6 +85,9 @@ impl Engine {
         let orphans = self.suspects.settle(&unknown.iter().map(|(_, machine)| machine).collect::<Vec<_>>());
         for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
             self.take_in(app, machine).await?;
+        }
+        if let Some(error) = failed {
+            return Err(error.into()); // what stands in the notice may stand in the app that was not listed
         }
         Ok(store::notices::set(&self.db, "foreign_machines", &json!(foreign)).await?)
     }

@@ -3,6 +3,7 @@
 mod capacity;
 mod creating;
 mod ending;
+mod failing;
 mod pausing;
 mod rig;
 mod waking;

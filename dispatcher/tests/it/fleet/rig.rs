@@ -1,6 +1,7 @@
 //! A database, a local Fly whose machines only pretend to run, and as many dispatchers as the test wants.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct Wish {
     pub rate: (f64, f64),
     pub silence: Duration,
     pub boot_delay: Duration,
+    /// What a machine runs, as a shell script in which `$GATE` is a file of [`Rig::gate`]; it only pretends to run when absent.
+    pub script: Option<&'static str>,
 }
 
 impl Default for Wish {
@@ -47,6 +50,7 @@ impl Default for Wish {
             rate: (1000.0, 1000.0),
             silence: wake::SILENCE,
             boot_delay: Duration::from_millis(20),
+            script: None,
         }
     }
 }
@@ -90,9 +94,12 @@ impl Running {
 impl Rig {
     pub async fn new(wish: Wish) -> Self {
         let database = e2e::database::fresh_beside().await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let program =
+            wish.script.map_or_else(|| "/bin/true".into(), |script| write_program(folder.path(), script));
         let fly = local::serve(Options {
-            images: [(IMAGE.to_owned(), "/bin/true".into()), ("older".to_owned(), "/bin/true".into())].into(),
-            run: Run::Pretend(None),
+            images: [(IMAGE.to_owned(), program), ("older".to_owned(), "/bin/true".into())].into(),
+            run: if wish.script.is_some() { Run::Processes } else { Run::Pretend(None) },
             limits: wish.limits,
             faults: wish.faults.clone(),
             boot_delay: wish.boot_delay,
@@ -101,11 +108,15 @@ impl Rig {
         })
         .await
         .expect("a local Fly");
-        let folder = tempfile::tempdir().expect("a folder");
         let tiers_file = folder.path().join("tiers.toml");
         std::fs::write(&tiers_file, &wish.tiers).expect("the tiers");
         let db = Db::open(&database.url.clone().into(), "test", 4).expect("an address");
         Self { database, db, fly, tiers_file, wish, _folder: folder }
+    }
+
+    /// The file that a machine's script waits for, or reads.
+    pub fn gate(&self) -> PathBuf {
+        self.tiers_file.with_file_name("gate")
     }
 
     pub fn sealer() -> Sealer {
@@ -270,4 +281,12 @@ impl Rig {
             fly::ListMachines { scope: fly::Scope::IncludingDeleted, ..fly::ListMachines::default() };
         self.client().list("runner", &filter).await.expect("a list").len()
     }
+}
+
+fn write_program(folder: &Path, script: &str) -> PathBuf {
+    let program = folder.join("program");
+    let text = format!("#!/bin/sh\nPATH=/usr/bin:/bin GATE={}\n{script}\n", folder.join("gate").display());
+    std::fs::write(&program, text).expect("the program");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    program
 }
