@@ -2,7 +2,7 @@
 //!
 //! All times are the database's, `now` included.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::attempt::AttemptState;
 use crate::id::AttemptId;
@@ -52,6 +52,8 @@ pub struct Machine {
     pub host_status: Option<String>,
     /// When it was last looked at.
     pub seen_at: Option<DateTime<Utc>>,
+    /// Since when Fly says that there is no machine of this id; none once it says otherwise.
+    pub missing_since: Option<DateTime<Utc>>,
     /// Since when it was looked for by name and not found.
     pub absent_since: Option<DateTime<Utc>>,
     /// When its row was written.
@@ -102,6 +104,9 @@ pub enum MachineKind {
     Orphan,
 }
 
+/// How long Fly may deny a machine that it has just made: a create call reaches its servers one after the other, within seconds.
+const PROPAGATES: TimeDelta = TimeDelta::seconds(30);
+
 impl Machine {
     /// The attempt it works for, while that attempt holds its job.
     pub fn live_attempt(&self) -> Option<(AttemptId, AttemptState)> {
@@ -116,20 +121,28 @@ impl Machine {
         self.kind == MachineKind::Pool && self.attempt_id.is_none() && self.retired_at.is_none()
     }
 
-    /// Whether Fly said that nothing runs in it any more. Not so when its host is out of reach: then its state is an old one.
+    /// Whether Fly said that nothing runs in it any more, or knows it no longer. Not so when its host is out of reach: then its state is an old one.
     pub fn is_dead(&self) -> bool {
         let reachable = self.host_status.as_deref().is_none_or(|status| status == "ok");
-        reachable
-            && match self.seen.as_deref() {
-                Some("destroyed" | "failed" | "launch_failed") => true,
-                Some("stopped") => self.exited_at.is_some(),
-                _ => false,
-            }
+        let said = match self.seen.as_deref() {
+            Some("destroyed" | "failed" | "launch_failed") => true,
+            Some("stopped") => self.exited_at.is_some(),
+            _ => false,
+        };
+        (reachable && said) || self.is_missing()
     }
 
-    /// Whether Fly has taken it away.
+    /// Whether Fly has taken it away, or knows it no longer.
     pub fn is_gone(&self) -> bool {
-        matches!(self.seen.as_deref(), Some("destroyed"))
+        matches!(self.seen.as_deref(), Some("destroyed")) || self.is_missing()
+    }
+
+    /// Whether Fly denied it twice, too far apart for one that it has only just made. A machine that works for a live attempt is never missing:
+    /// Fly remembers a destroyed one for two days, and what its runner says by its heartbeat, or by none, weighs more.
+    pub fn is_missing(&self) -> bool {
+        let denied =
+            self.missing_since.zip(self.seen_at).is_some_and(|(since, last)| last - since >= PROPAGATES);
+        denied && self.state != Some(AttemptState::Running)
     }
 }
 

@@ -22,7 +22,7 @@ pub async fn world(db: &Db) -> Result<World> {
     let mut connection = db.pool.acquire().await?;
     let now = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
     let machines: Vec<Machine> = sqlx::query_as(
-        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.region, m.seen, m.host_status, m.seen_at, m.absent_since,
+        "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.region, m.seen, m.host_status, m.seen_at, m.missing_since, m.absent_since,
                 m.intent_at, m.posted_at, m.posts, m.outcome, m.assigned_at, m.retired_at, m.stop_sent_at, m.destroy_sent_at,
                 m.exited_at, m.exit_code, m.oom, a.state, a.end_class, a.boot_deadline, a.hard_deadline, a.ended_at, h.beat_at
          from gh_machines m
@@ -181,7 +181,7 @@ pub struct Sighting {
 /// When the database cannot be reached.
 pub async fn seen(db: &Db, machine: Uuid, sighting: &Sighting) -> Result<()> {
     sqlx::query(
-        "update gh_machines set seen = $2, seen_at = now(), host_status = $3, region = coalesce($4, region),
+        "update gh_machines set seen = $2, seen_at = now(), missing_since = null, host_status = $3, region = coalesce($4, region),
            started_at = coalesce($5, started_at), exited_at = coalesce($6, exited_at), exit_code = coalesce($7, exit_code), oom = coalesce($8, oom)
          where id = $1",
     )
@@ -195,6 +195,18 @@ pub async fn seen(db: &Db, machine: Uuid, sighting: &Sighting) -> Result<()> {
     .bind(sighting.oom)
     .execute(&db.pool)
     .await?;
+    Ok(())
+}
+
+/// Notes that Fly says there is no such machine. Once proves nothing: it may have been made a moment ago.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn missing(db: &Db, machine: Uuid) -> Result<()> {
+    sqlx::query("update gh_machines set missing_since = coalesce(missing_since, now()), seen_at = now() where id = $1")
+        .bind(machine)
+        .execute(&db.pool)
+        .await?;
     Ok(())
 }
 
@@ -385,8 +397,8 @@ pub async fn looked_at(db: &Db, machine: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Which of these machines, each a name and Fly's id, the database looks after or has paid for; their ids.
-/// A row that was closed without one of Fly's ids knows no machine.
+/// Which of these machines, each a name and Fly's id, the database looks after; their ids. A closed row knows no machine: one that Fly
+/// lists as living is living, whatever was seen when the row was closed.
 ///
 /// # Errors
 /// When the database cannot be reached.
@@ -394,7 +406,7 @@ pub async fn known(db: &Db, machines: &[(&str, &str)]) -> Result<Vec<String>> {
     let (names, ids): (Vec<&str>, Vec<&str>) = machines.iter().copied().unzip();
     Ok(sqlx::query_scalar(
         "select x.fly_id from unnest($1::text[], $2::text[]) as x (name, fly_id)
-         where exists (select 1 from gh_machines m where m.fly_id = x.fly_id)
+         where exists (select 1 from gh_machines m where m.fly_id = x.fly_id and m.closed_at is null)
             or exists (select 1 from gh_machines m where m.name = x.name and m.kind <> 'orphan' and m.closed_at is null)",
     )
     .bind(names)
@@ -414,6 +426,23 @@ pub struct Orphan<'a> {
     pub tier: &'a str,
     pub guest: &'a Guest,
     pub image: &'a str,
+}
+
+/// Opens the row of a machine again that was taken for gone and lives: it is destroyed, and its bill corrected by its real end. `false`:
+/// no closed row has this id.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn reopen(db: &Db, fly_id: &str) -> Result<bool> {
+    let reopened = sqlx::query(
+        "update gh_machines set closed_at = null, seen = null, missing_since = null, exited_at = null, exit_code = null,
+           stop_sent_at = null, destroy_sent_at = null, retired_at = coalesce(retired_at, now())
+         where fly_id = $1 and closed_at is not null",
+    )
+    .bind(fly_id)
+    .execute(&db.pool)
+    .await?;
+    Ok(reopened.rows_affected() > 0)
 }
 
 /// Takes an orphan in, so that it is destroyed and billed like any other machine.

@@ -14,32 +14,32 @@ const FORGOTTEN: TimeDelta = TimeDelta::minutes(10);
 impl Engine {
     pub(super) async fn observe(&self, machine: &Machine) -> Result<(), ActError> {
         let Some(fly_id) = &machine.fly_id else { return Ok(()) };
-        let sighting = match self.fly.get(&machine.app, fly_id).await? {
-            Some(found) => {
-                let interval = found.interval();
-                Sighting {
-                    state: found.state.as_str().to_owned(),
-                    host_status: Some(
-                        match found.host_status {
-                            HostStatus::Ok => "ok",
-                            HostStatus::Unreachable => "unreachable",
-                            HostStatus::Unknown => "unknown",
-                        }
-                        .to_owned(),
-                    ),
-                    region: Some(found.region.clone()).filter(|region| !region.is_empty()),
-                    started_at: interval.as_ref().map(|interval| interval.started_at),
-                    exited_at: interval.as_ref().and_then(|interval| interval.exited_at),
-                    exit_code: interval.as_ref().and_then(|interval| interval.exit_code),
-                    oom: interval.as_ref().map(|interval| interval.oom_killed),
-                }
+        let Some(found) = self.fly.get(&machine.app, fly_id).await? else {
+            if machine.missing_since.is_none() {
+                tracing::warn!(
+                    machine.id = fly_id,
+                    machine.name = machine.name,
+                    "Fly knows no such machine; it is asked again"
+                );
             }
-            // Fly has forgotten it: destroyed for longer than its events are kept. Its end is the last thing we heard of it.
-            None => Sighting {
-                state: "destroyed".into(),
-                exited_at: machine.exited_at.or(machine.beat_at).or(machine.ended_at).or(machine.seen_at),
-                ..Sighting::default()
-            },
+            return Ok(machines::missing(&self.db, machine.id).await?);
+        };
+        let interval = found.interval();
+        let sighting = Sighting {
+            state: found.state.as_str().to_owned(),
+            host_status: Some(
+                match found.host_status {
+                    HostStatus::Ok => "ok",
+                    HostStatus::Unreachable => "unreachable",
+                    HostStatus::Unknown => "unknown",
+                }
+                .to_owned(),
+            ),
+            region: Some(found.region.clone()).filter(|region| !region.is_empty()),
+            started_at: interval.as_ref().map(|interval| interval.started_at),
+            exited_at: interval.as_ref().and_then(|interval| interval.exited_at),
+            exit_code: interval.as_ref().and_then(|interval| interval.exit_code),
+            oom: interval.as_ref().map(|interval| interval.oom_killed),
         };
         if machine.seen.as_deref() != Some(sighting.state.as_str()) {
             tracing::debug!(
@@ -68,7 +68,7 @@ impl Engine {
             let listed = found.iter().any(|found| found.id == fly_id);
             let forgotten = machine
                 .seen_at
-                .zip(machine.exited_at.or(machine.ended_at))
+                .zip(machine.exited_at.or(machine.ended_at).or(machine.missing_since))
                 .is_some_and(|(seen, ended)| seen - ended > FORGOTTEN);
             if !listed && !forgotten {
                 return Ok(());

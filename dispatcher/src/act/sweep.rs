@@ -1,4 +1,4 @@
-//! Machines that nobody knows: ours by their metadata are destroyed, others are only reported.
+//! Machines that nobody looks after: ours by their metadata are destroyed, others are only reported.
 //!
 //! A list is never proof that a machine is gone; it is only ever used to find more. So an empty or a short one does no harm.
 
@@ -84,7 +84,20 @@ impl Engine {
         let unknown: Vec<_> = found.iter().filter(|(_, machine)| !known.contains(&machine.id)).collect();
         let orphans = self.suspects.settle(&unknown.iter().map(|(_, machine)| machine).collect::<Vec<_>>());
         for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
-            self.take_in(app, machine).await?;
+            // The list may be an old one: what it shows may be gone, and paid for.
+            let found = self.fly.get(app, &machine.id).await?;
+            if !found.is_some_and(|found| !found.state.is_leaving()) {
+                continue;
+            }
+            if machines::reopen(&self.db, &machine.id).await? {
+                tracing::warn!(
+                    machine.id = machine.id,
+                    machine.name = machine.name,
+                    "alive, though it was taken for gone: it is destroyed, and its bill corrected"
+                );
+            } else {
+                self.take_in(app, machine).await?;
+            }
         }
         if let Some(error) = failed {
             return Err(error.into()); // what stands in the notice may stand in the app that was not listed

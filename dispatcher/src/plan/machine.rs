@@ -139,7 +139,7 @@ fn started(machine: &Machine, now: DateTime<Utc>, own: &Own) -> Next {
 fn waiting(machine: &Machine, now: DateTime<Utc>, own: &Own) -> Next {
     match (&machine.fly_id, machine.seen.as_deref()) {
         (None, _) => post(machine, now, own),
-        (Some(_), Some("stopped")) => observe(machine, now, 300),
+        (Some(_), Some("stopped")) if machine.missing_since.is_none() => observe(machine, now, 300),
         (Some(_), _) => observe(machine, now, 2),
     }
 }
@@ -180,6 +180,7 @@ fn how_it_ended(machine: &Machine) -> String {
     match (machine.oom, machine.exit_code) {
         (Some(true), _) => "The machine ran out of memory.".into(),
         (_, Some(code)) => format!("The machine ended with exit code {code}."),
+        _ if machine.is_missing() => "Fly knows no such machine.".into(),
         _ => "The machine is gone.".into(),
     }
 }

@@ -33,6 +33,7 @@ fn machine(state: Option<AttemptState>) -> Machine {
         seen: Some("started".into()),
         host_status: None,
         seen_at: ago(0),
+        missing_since: None,
         absent_since: None,
         intent_at: ago(10).expect("a time"),
         posted_at: ago(10),
@@ -197,6 +198,56 @@ fn a_machine_gets_the_one_thing_its_state_asks_for() {
             close(EndClass::Deadline, "The job ran past its deadline and its runner did not end it."),
         ),
         ("not before", Machine { hard_deadline: ago(59), ..m(Some(Running)) }, vec![]),
+        (
+            "a machine that Fly denies once is asked for again",
+            Machine { missing_since: ago(3), seen_at: ago(3), ..m(Some(Launching)) },
+            vec![Action::Observe(id)],
+        ),
+        (
+            "one that is denied again within the grace too",
+            Machine { missing_since: ago(32), seen_at: ago(3), ..m(Some(Launching)) },
+            vec![Action::Observe(id)],
+        ),
+        (
+            "after the grace it is given up, and burns no retry",
+            Machine { missing_since: ago(33), seen_at: ago(3), ..m(Some(Launching)) },
+            close(EndClass::Placement, "Fly knows no such machine."),
+        ),
+        (
+            "one denial a long time ago is no second one",
+            Machine { missing_since: ago(300), seen_at: ago(300), ..m(Some(Launching)) },
+            vec![Action::Observe(id)],
+        ),
+        (
+            "one that heartbeats is not gone, however often it is denied",
+            Machine { missing_since: ago(300), seen_at: ago(0), ..m(Some(Running)) },
+            vec![],
+        ),
+        (
+            "one that is denied and silent is given up as any silent one",
+            Machine { missing_since: ago(300), seen_at: ago(0), beat_at: ago(121), ..m(Some(Running)) },
+            close(EndClass::Crash, "No heartbeat for 120 s."),
+        ),
+        (
+            "the machine of an ended attempt that is denied once is not paid for yet",
+            Machine { missing_since: ago(3), seen_at: ago(3), destroy_sent_at: ago(5), ..ended("crash", 10) },
+            vec![Action::Observe(id)],
+        ),
+        (
+            "but after the grace",
+            Machine {
+                missing_since: ago(33),
+                seen_at: ago(3),
+                destroy_sent_at: ago(5),
+                ..ended("crash", 40)
+            },
+            vec![Action::Bill(id)],
+        ),
+        (
+            "a waiting pool machine that was denied is asked for soon",
+            Machine { missing_since: ago(3), ..made_ahead(Some("stopped"), 3) },
+            vec![Action::Observe(id)],
+        ),
         (
             "a finished job's machine may take a minute to go",
             Machine { seen_at: ago(0), ..ended("completed", 20) },
@@ -423,6 +474,26 @@ proptest! {
         let live = machine.live_attempt().is_some();
         for action in only(machine) {
             prop_assert!(!(live && matches!(action, Action::Stop(_) | Action::Destroy(_) | Action::Bill(_))), "{action:?}");
+        }
+    }
+
+    #[test]
+    fn what_fly_denies_ends_nothing_by_itself_within_the_grace_nor_under_a_heart_that_beats(
+        machine in any_machine(), since in 0..400_i64, seen_at in 0..400_i64, beat in 0..100_i64,
+    ) {
+        let known = Machine {
+            seen: Some("started".into()),
+            boot_deadline: ago(-50),
+            hard_deadline: ago(-50),
+            fly_id: Some("m1".into()),
+            beat_at: ago(beat),
+            seen_at: ago(seen_at),
+            ..machine
+        };
+        let denied = Machine { missing_since: ago(since.max(seen_at)), ..known };
+        let proven = since - seen_at >= 30 && denied.state != Some(AttemptState::Running);
+        for action in only(denied) {
+            prop_assert!(proven || !matches!(action, Action::Close(..) | Action::Bill(_)), "{action:?}");
         }
     }
 

@@ -4,6 +4,7 @@ mod capacity;
 mod creating;
 mod ending;
 mod failing;
+mod missing;
 mod pausing;
 mod rig;
 mod waking;

@@ -132,6 +132,11 @@ pub enum Fault {
     DestroyAckOnly,
     /// start: answers 200 and says `starting`, but it never starts.
     StartWithoutBoot,
+    /// get: a machine made so recently is not known yet.
+    NotPropagated {
+        /// Milliseconds.
+        ms: u64,
+    },
     /// get: a machine destroyed so recently still says `destroying`.
     StaleDestroying {
         /// Milliseconds.

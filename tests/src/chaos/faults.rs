@@ -35,6 +35,7 @@ pub(super) fn script(seed: u64) -> Value {
         rule("get", 0.02, json!("host_unreachable")),
         rule("get", 0.03, json!({ "delay": { "ms": 500 } })),
         rule("get", 0.05, json!({ "stale_destroying": { "ms": 700 } })),
+        rule("get", 0.20, json!({ "not_propagated": { "ms": 1500 } })),
         rule("list", 0.15, json!("empty_list")),
         rule("list", 0.15, json!({ "list_lag": { "ms": 3000 } })),
         rule("list", 0.10, answer(500, "internal: something broke")),

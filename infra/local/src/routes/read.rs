@@ -7,7 +7,7 @@ use crate::{
     limits::Action,
     lock::lock,
     record::{Record, State as MachineState},
-    reply,
+    reply::{self, Refusal},
 };
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
@@ -18,6 +18,11 @@ pub async fn get_machine(State(world): Here, Path((app, id)): Path<(String, Stri
     world.limit(Action::Get, &id)?;
     let strike = world.strike(Call::Get, Some(&name)).await;
     strike.before()?;
+    if let Some(Fault::NotPropagated { ms }) = strike.fault()
+        && world.read(&app, &id, |slot| made_since(&slot.record, *ms))?
+    {
+        return Err(Refusal::machine_not_found());
+    }
     let view = world.read(&app, &id, |slot| match strike.fault() {
         Some(Fault::HostUnreachable) => slot.record.view_unreachable(),
         Some(Fault::StaleDestroying { ms }) if gone_since(&slot.record, *ms) => {
@@ -43,9 +48,7 @@ pub async fn list_machines(State(world): Here, Path(app): Path<String>, query: P
         _ => 0,
     };
     let shown = |record: &&Record| {
-        record.app == app
-            && (lag == 0 || record.created_ms + i64::try_from(lag).unwrap_or(i64::MAX) < clock::now_ms())
-            && matches(record, &query)
+        record.app == app && (lag == 0 || !made_since(record, lag)) && matches(record, &query)
     };
     let view = |record: &Record| -> Value {
         if is_set(&query, "summary") {
@@ -72,6 +75,10 @@ pub async fn list_machines(State(world): Here, Path(app): Path<String>, query: P
     };
     drop(machines);
     Ok(reply::json(200, &list))
+}
+
+fn made_since(record: &Record, ms: u64) -> bool {
+    record.created_ms.saturating_add_unsigned(ms) >= clock::now_ms()
 }
 
 fn gone_since(record: &Record, ms: u64) -> bool {

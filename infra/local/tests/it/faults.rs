@@ -218,6 +218,20 @@ async fn a_machine_that_was_waited_for_until_destroyed_may_still_read_destroying
 }
 
 #[tokio::test]
+async fn a_machine_made_a_moment_ago_may_not_be_known_yet() {
+    let faults = json!([{"on": "get", "fault": {"not_propagated": {"ms": 400}}}]);
+    let stage = Stage::with_faults(faults).await;
+    let id = stage.caller.run("m", "sleep 60").await;
+    let early = stage.caller.machines(Method::GET, &format!("/{id}")).await;
+    assert_eq!((early.status, early.error()), (404, "not_found: machine not found"));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while stage.caller.machines(Method::GET, &format!("/{id}")).await.status != 200 {
+        assert!(std::time::Instant::now() < until, "it is known after its time");
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn a_script_that_is_not_one_is_refused_and_the_old_one_stays() {
     let stage = Stage::with_faults(json!([{"on": "create", "fault": "stuck_created"}])).await;
     let bad = json!([{"on": "create", "fault": "stuck"}]);
