@@ -7,6 +7,7 @@ pub mod input;
 pub mod launch;
 pub mod network;
 pub mod page;
+mod preferences;
 pub mod session;
 mod snapshot;
 pub mod starting;

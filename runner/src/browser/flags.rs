@@ -1,4 +1,8 @@
 //! The pinned command line of Chromium: each flag with its reason.
+//!
+//! "No traffic but the job's" is tested with the headless shell and the full Chromium 156, with and without a window; a full
+//! one needs [`super::preferences`] as well. What a later or another browser asks for beyond that, the proxy refuses only
+//! where the job has a list of allowed hosts.
 
 /// What every browser is started with.
 pub const FLAGS: &[(&str, &str)] = &[
@@ -8,6 +12,15 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("--no-default-browser-check", "no question about the default browser"),
     ("--disable-background-networking", "no traffic but the job's"),
     ("--disable-component-update", "no traffic but the job's; same components in each run"),
+    (
+        "--component-updater=url-source=https://nowhere.invalid:1/",
+        "components are asked for on demand all the same; port 1 is one that Chromium itself never opens",
+    ),
+    (
+        "--gaia-url=https://nowhere.invalid:1/",
+        "no question about Google accounts that might be signed in, which no flag or preference turns off",
+    ),
+    ("--disable-client-side-phishing-detection", "no model of phishing pages fetched"),
     ("--disable-domain-reliability", "no reports home"),
     ("--disable-breakpad", "no crash handler process that would outlive us"),
     ("--disable-crash-reporter", "no crash handler process that would outlive us"),
@@ -37,8 +50,8 @@ pub const FLAGS: &[(&str, &str)] = &[
     ("--mute-audio", "no sound device"),
     ("--lang=en-US", "the same page whatever the machine's locale"),
     (
-        "--disable-features=IsolateOrigins,site-per-process,Translate,AutofillServerCommunication,MediaRouter,OptimizationHints",
-        "frames of other sites share the page's process, which costs less memory; no side traffic",
+        "--disable-features=IsolateOrigins,site-per-process,Translate,AutofillServerCommunication,MediaRouter,OptimizationHints,NetworkTimeServiceQuerying",
+        "frames of other sites share the page's process, which costs less memory; no traffic but the job's",
     ),
     ("--disable-site-isolation-trials", "frames of other sites share the page's process"),
 ];

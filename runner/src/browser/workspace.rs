@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::preferences::preferences;
+
 /// What the folders of all jobs begin with; the owner's process follows.
 const PREFIX: &str = "gh-job-";
 
@@ -28,11 +30,14 @@ impl Workspace {
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir()?;
         let made = Self { dir, uid };
         made.hand_over(made.dir.path())?;
-        for name in ["profile", "files"] {
+        for name in ["profile", "profile/Default", "files"] {
             let path = made.dir.path().join(name);
             std::fs::create_dir(&path)?;
             made.hand_over(&path)?;
         }
+        let path = made.profile().join("Default/Preferences");
+        std::fs::write(&path, preferences().to_string())?;
+        made.hand_over(&path)?;
         Ok(made)
     }
 

@@ -1,13 +1,22 @@
 //! Either Chromium will do: the headless shell, and the full one with or without a window.
 
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use runner::browser::{BrowserConfig, BrowserError, Session, Workspace};
+use runner::egress::{Outside, Policy};
+use runner::net::Reach;
 use serde_json::Value;
+use tokio::net::TcpStream;
+use url::Url;
 
 use crate::candidate::{browser, file, full};
+use crate::process::with_arguments;
 use crate::site::Site;
 
 /// A folder whose path has so many bytes, inside one that is removed.
@@ -64,4 +73,60 @@ async fn a_browser_that_does_not_start_says_what_it_ended_for() {
     let failed = Session::start(&config, &workspace).await.expect_err("it ends at once");
     let BrowserError::Launch(why) = failed else { panic!("{failed:?}") };
     assert!(why.contains("FATAL") && why.contains("Socket path too long"), "{why}");
+}
+
+/// How long a browser is watched. Of what Chromium 156 asks its makers in its first ten minutes, every host is asked
+/// within four seconds of its start for the first time (measured without the flags that keep it quiet).
+const WATCHED: Duration = Duration::from_secs(20);
+
+/// Every host a browser asks for while a person would fill a form: page, file, text with mistakes, password.
+async fn asked_by(config: BrowserConfig) -> BTreeSet<String> {
+    let site = Site::start().await;
+    let (asked, port) = (Arc::<Mutex<BTreeSet<String>>>::default(), site.port);
+    let seen = Arc::clone(&asked);
+    let public = move |name: &str| -> Vec<IpAddr> {
+        seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        // What is not the job's has an answer too: a browser that gets none asks less.
+        vec![[93, 184, 216, 34].into()]
+    };
+    let outside = Outside::of_names(public)
+        .dialled_by(move |_| Box::pin(TcpStream::connect((Ipv4Addr::LOCALHOST, port))));
+    let config = BrowserConfig { outside, ..config };
+    let workspace = Workspace::new(config.uid).expect("a folder");
+    let session = Session::start(&config, &workspace).await.expect("a browser");
+    let end = Instant::now() + WATCHED;
+    let target = Url::parse("http://careers.test/classic.html").expect("an address");
+    session.gate().allow(Policy::of_job(&target, Reach::Public, None));
+    session.goto(target.as_str(), Duration::from_secs(20)).await.expect("the page");
+    let world = session.main_world().await.expect("a page");
+    for focus in [
+        "() => document.getElementById('why').focus()",
+        "() => { const it = document.getElementById('mid'); it.type = 'password'; it.focus() }",
+    ] {
+        session.run::<Value>(&world, focus, &[]).await.expect("an answer");
+        session.type_keys("Teh qick brwn fox ").await.expect("typed");
+    }
+    let hosts = || {
+        let mut hosts = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        hosts.extend(session.gate().refused()); // by its port
+        hosts
+    };
+    while hosts().len() == 1 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // One that asks one host asks others: all are named, and those of the first seconds are enough.
+    let hosts = hosts();
+    session.close().await;
+    hosts
+}
+
+#[tokio::test]
+async fn no_browser_asks_for_any_host_but_the_jobs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // A window without a screen; everything else is as on one.
+    let window = BrowserConfig { headless: false, ..full() };
+    let window = with_arguments(window, folder.path(), "--ozone-platform=headless");
+    let (shell, full, window) = tokio::join!(asked_by(browser()), asked_by(full()), asked_by(window));
+    let job = BTreeSet::from(["careers.test".to_owned()]);
+    assert_eq!([&shell, &full, &window], [&job, &job, &job], "shell, full, full with a window");
 }
