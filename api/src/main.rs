@@ -21,7 +21,7 @@ enum Command {
     Serve,
     /// Print the OpenAPI description of every path.
     Openapi,
-    /// Apply the migrations that are missing; a second run changes nothing.
+    /// Apply the migrations that are missing; a second run changes nothing, nor does one on a later release's database.
     Migrate,
     /// The ledger: reconcile it with an invoice, fill in prices that came late.
     #[command(subcommand)]
@@ -43,8 +43,15 @@ async fn main() -> anyhow::Result<()> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve | Command::Openapi => serve(&config).await,
         Command::Migrate => {
-            store::migrate(config.database()?, config.runner_password()).await?;
-            tracing::info!("the database is at this version");
+            let newer = store::migrate(config.database()?, config.runner_password()).await?;
+            if newer.is_empty() {
+                tracing::info!("the database is at this version");
+            } else {
+                tracing::warn!(
+                    migrations = newer.join(", "),
+                    "the database is ahead of this version and stays as it is: a later release has migrated it"
+                );
+            }
             Ok(())
         }
         Command::Costs(command) => {

@@ -30,6 +30,11 @@ pub enum Error {
     /// The migrations could not be applied.
     #[error("the migrations could not be applied")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The migrations of the database and of this program do not follow from each other.
+    #[error(
+        "the database and this program are not of one history: {0}. Nothing was changed; run `api migrate` of the release that has them all"
+    )]
+    History(String),
     /// A row or reply that does not have the shape this version expects.
     #[error("the database answered `{what}` in an unexpected shape")]
     Shape {

@@ -7,6 +7,7 @@ mod kill;
 mod pause;
 mod postgres;
 mod prometheus;
+mod rollback;
 mod ship;
 mod traces;
 mod typescript;
