@@ -3,13 +3,13 @@
 -- Since when Fly says that there is no such machine. Once proves nothing: it may have been made a moment ago.
 alter table gh_machines add column missing_since timestamptz;
 
--- Since when the lease is renewed as it should be: the end of the last time in which nobody could, or would.
+-- The end of the last time in which nobody renewed the lease, because the database or every dispatcher was away; null: there was none.
 alter table gh_leader add column well_since timestamptz;
 
 -- As before (0005), and notes the end of an outage: a lease that has been over for as long as it lasts was not handed over, it was left.
 create or replace function gh_lead(p_holder text, p_seconds integer) returns bigint language sql as $$
-  insert into gh_leader as l (name, holder, term, expires_at, well_since)
-  values ('dispatcher', p_holder, 1, clock_timestamp() + make_interval(secs => p_seconds), clock_timestamp())
+  insert into gh_leader as l (name, holder, term, expires_at)
+  values ('dispatcher', p_holder, 1, clock_timestamp() + make_interval(secs => p_seconds))
   on conflict (name) do update set
     term = case when l.holder = p_holder and l.expires_at > clock_timestamp() then l.term else l.term + 1 end,
     holder = p_holder,

@@ -227,7 +227,7 @@ pub fn plan(world: &World, tiers: &Tiers, own: &Own) -> Plan {
     actions.extend(own.due.iter().copied().map(Action::Upkeep));
     let mut look_again = POLL;
     for machine in world.machines.iter().filter(|machine| !own.busy.contains(&machine.id)) {
-        let next = machine::plan(machine, world.now, tiers, own);
+        let next = machine::plan(machine, world, tiers, own);
         actions.extend(next.action);
         look_again = look_again.min(next.look_again);
     }

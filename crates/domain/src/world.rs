@@ -13,6 +13,9 @@ use crate::tier::Guest;
 pub struct World {
     /// The database's clock.
     pub now: DateTime<Utc>,
+    /// The end of the last time in which the lease could not be renewed, because the database or every dispatcher was away. What was not
+    /// heard before it could not be heard.
+    pub well_since: Option<DateTime<Utc>>,
     /// Every machine whose row is not closed.
     pub machines: Vec<Machine>,
     /// Every tier.

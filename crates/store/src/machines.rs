@@ -20,7 +20,10 @@ use crate::{Db, Error, Result, token};
 /// When the database cannot be reached.
 pub async fn world(db: &Db) -> Result<World> {
     let mut connection = db.pool.acquire().await?;
-    let now = sqlx::query_scalar("select now()").fetch_one(&mut *connection).await?;
+    let (now, well_since) =
+        sqlx::query_as("select now(), (select well_since from gh_leader where name = 'dispatcher')")
+            .fetch_one(&mut *connection)
+            .await?;
     let machines: Vec<Machine> = sqlx::query_as(
         "select m.id, m.kind, m.attempt_id, m.tier, m.guest, m.image, m.app, m.name, m.fly_id, m.regions, m.region, m.seen, m.host_status, m.seen_at, m.missing_since, m.absent_since,
                 m.intent_at, m.posted_at, m.posts, m.outcome, m.assigned_at, m.retired_at, m.stop_sent_at, m.destroy_sent_at,
@@ -45,7 +48,7 @@ pub async fn world(db: &Db) -> Result<World> {
     )
     .fetch_all(&mut *connection)
     .await?;
-    Ok(World { now, machines, tiers })
+    Ok(World { now, well_since, machines, tiers })
 }
 
 /// What a create call needs.

@@ -54,7 +54,7 @@ pub async fn run(ask: &Ask, settings: &Settings, actor: &str) -> anyhow::Result<
 
 /// What the rule would make of a tier's capacity at this moment.
 pub fn next(load: &TierLoad, world: &World, tiers: &Tiers, breaker: Option<&Breaker>) -> i32 {
-    let only = World { now: world.now, machines: Vec::new(), tiers: vec![load.clone()] };
+    let only = World { machines: Vec::new(), tiers: vec![load.clone()], ..*world };
     let own = Own { stopped: super::stopped(breaker), ..Own::default() };
     let moved = plan::plan(&only, tiers, &own).actions.into_iter().find_map(|action| match action {
         Action::Scale(scaling) => Some(scaling.to),

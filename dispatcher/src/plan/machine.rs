@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::attempt::{AttemptState, EndClass};
 use domain::id::AttemptId;
 use domain::tier::Tiers;
-use domain::world::{Machine, MachineKind};
+use domain::world::{Machine, MachineKind, World};
 
 use super::{Action, Own, Verdict};
 
@@ -30,6 +30,9 @@ const ABSENT: TimeDelta = TimeDelta::seconds(30);
 const LISTS: TimeDelta = TimeDelta::seconds(2);
 /// How long a pool machine may take to start; then its attempt gets a machine of its own.
 const POOL_START: TimeDelta = TimeDelta::seconds(10);
+/// How a runner ends that was not heard for 90 s, and one that could not tell its outcome for as long (`runner::attempt::Exit`).
+const FENCED: i32 = 75;
+const INTERNAL: i32 = 70;
 /// Between two orders to destroy the same machine.
 const AGAIN: TimeDelta = TimeDelta::seconds(30);
 
@@ -38,7 +41,8 @@ pub(super) struct Next {
     pub(super) look_again: Duration,
 }
 
-pub(super) fn plan(machine: &Machine, now: DateTime<Utc>, tiers: &Tiers, own: &Own) -> Next {
+pub(super) fn plan(machine: &Machine, world: &World, tiers: &Tiers, own: &Own) -> Next {
+    let now = world.now;
     let since = |at: Option<DateTime<Utc>>| at.map_or(TimeDelta::MAX, |at| now - at);
     if machine.is_gone() && machine.live_attempt().is_none() && !machine.waits_in_pool() {
         // A repeated create call costs a list before the bill, and lists are not for free.
@@ -46,7 +50,7 @@ pub(super) fn plan(machine: &Machine, now: DateTime<Utc>, tiers: &Tiers, own: &O
         return if since(machine.seen_at) >= pause { act(Action::Bill(machine.id)) } else { wait(1) };
     }
     match machine.live_attempt() {
-        Some((attempt, state)) => live(machine, attempt, state, now, tiers, own),
+        Some((attempt, state)) => live(machine, attempt, state, world, tiers, own),
         None if machine.waits_in_pool() => waiting(machine, now, own),
         None => over(machine, now, since),
     }
@@ -56,10 +60,13 @@ fn live(
     machine: &Machine,
     attempt: AttemptId,
     state: AttemptState,
-    now: DateTime<Utc>,
+    world: &World,
     tiers: &Tiers,
     own: &Own,
 ) -> Next {
+    let now = world.now;
+    // What fell due while the database was away is counted from when it was back.
+    let counted = |at: Option<DateTime<Utc>>| at.max(world.well_since.filter(|_| at.is_some()));
     let since = |at: Option<DateTime<Utc>>| at.map_or(TimeDelta::MAX, |at| now - at);
     let close = |class, message: String| Next {
         action: Some(Action::Close(
@@ -80,17 +87,24 @@ fn live(
         if machine.kind == MachineKind::Pool && !running {
             return act(Action::MissPool(machine.id));
         }
-        let class = if running { EndClass::Crash } else { EndClass::Placement };
+        let class = match running {
+            false => EndClass::Placement,
+            true if gave_up(machine, world) => EndClass::Released,
+            true => EndClass::Crash,
+        };
         return close(class, how_it_ended(machine));
     }
     if running {
-        if machine.hard_deadline.is_some_and(|deadline| now > deadline + OVERTIME) {
+        if counted(machine.hard_deadline).is_some_and(|deadline| now > deadline + OVERTIME) {
             return close(
                 EndClass::Deadline,
                 "The job ran past its deadline and its runner did not end it.".into(),
             );
         }
-        if since(machine.beat_at) > SILENT {
+        if since(counted(machine.beat_at)) > SILENT {
+            if unheard(machine, world) {
+                return close(EndClass::Released, "Not heard of since the database was away.".into());
+            }
             return close(EndClass::Crash, "No heartbeat for 120 s.".into());
         }
         if machine.fly_id.is_none() {
@@ -102,7 +116,9 @@ fn live(
     if machine.kind == MachineKind::Pool {
         return started(machine, now, own);
     }
-    if machine.boot_deadline.is_some_and(|deadline| now > deadline) {
+    let boot = TimeDelta::seconds(tiers.get(&machine.tier).map_or(60, |tier| tier.boot_seconds).into());
+    let back = world.well_since.map(|since| since + boot);
+    if machine.boot_deadline.is_some_and(|deadline| now > deadline) && back.is_none_or(|back| now > back) {
         return close(EndClass::Placement, "The machine did not come up in time.".into());
     }
     if machine.fly_id.is_some() {
@@ -174,6 +190,21 @@ fn over(machine: &Machine, now: DateTime<Utc>, since: impl Fn(Option<DateTime<Ut
         return act(Action::Destroy(machine.id));
     }
     observe(machine, now, if ended < TimeDelta::seconds(30) { 1 } else { 5 })
+}
+
+/// Whether a runner ended because nobody could hear it: by its own word, or because it ended while the database was away and nothing says
+/// that it died of anything else. None of that is a mark against its job.
+fn gave_up(machine: &Machine, world: &World) -> bool {
+    match machine.exit_code {
+        Some(FENCED) => true,
+        None | Some(INTERNAL) => unheard(machine, world),
+        Some(_) => false,
+    }
+}
+
+/// Whether an attempt was last heard of before the database was back.
+fn unheard(machine: &Machine, world: &World) -> bool {
+    world.well_since.zip(machine.beat_at).is_some_and(|(well, beat)| beat < well)
 }
 
 fn how_it_ended(machine: &Machine) -> String {

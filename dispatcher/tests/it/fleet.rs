@@ -5,6 +5,7 @@ mod creating;
 mod ending;
 mod failing;
 mod missing;
+mod outage;
 mod pausing;
 mod rig;
 mod waking;
