@@ -40,6 +40,9 @@ pub struct Tier {
     /// How long a job waits for a person before it fails; the contract's five minutes when absent.
     #[serde(default = "pause_seconds")]
     pub pause_seconds: i32,
+    /// How long a job may wait for a slot before there is to be another one; ten seconds when absent.
+    #[serde(default = "max_wait_seconds")]
+    pub max_wait_seconds: i32,
     /// How many machines are made ahead and kept stopped; none by default.
     #[serde(default)]
     pub pool: Bounds,
@@ -137,6 +140,10 @@ const fn pause_seconds() -> i32 {
     300
 }
 
+const fn max_wait_seconds() -> i32 {
+    10
+}
+
 impl Default for Tiers {
     fn default() -> Self {
         Self::parse(DEFAULT).expect("a test reads the shipped file")
@@ -168,6 +175,7 @@ impl Tier {
             ("per_user", self.per_user, 1, 1000),
             ("boot_seconds", self.boot_seconds, 5, 600),
             ("pause_seconds", self.pause_seconds, 10, 86_400),
+            ("max_wait_seconds", self.max_wait_seconds, 1, 86_400),
         ] {
             if value < low || value > high {
                 return Err(wrong(name, field, format!("{value} is not within {low} to {high}")));

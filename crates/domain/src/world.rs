@@ -159,12 +159,16 @@ pub struct TierLoad {
     pub capacity: i32,
     /// How many pool machines it should have.
     pub pool_target: i32,
-    /// Since when it has had no due job.
+    /// When its limits were moved last.
+    pub moved_at: DateTime<Utc>,
+    /// Since when it has had no due job and no live attempt.
     pub zero_since: Option<DateTime<Utc>>,
     /// Whether nothing of it may start.
     pub paused: bool,
     /// Due jobs that nobody holds; counted up to 1,000.
     pub pending: i64,
+    /// Since when the first of them waits.
+    pub waits_since: Option<DateTime<Utc>>,
     /// Live attempts.
     pub live: i64,
 }

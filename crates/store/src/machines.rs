@@ -37,14 +37,16 @@ pub async fn world(db: &Db) -> Result<World> {
     .fetch_all(&mut *connection)
     .await?;
     let tiers: Vec<TierLoad> = sqlx::query_as(
-        "select k.tier, k.capacity, k.pool_target, k.zero_since, k.paused,
-                (select count(*) from (
-                   select 1 from gh_automation_jobs j
-                   where j.tier = k.tier and j.status in ('pending', 'queued') and j.worker_id is null
-                     and (j.scheduled_at is null or j.scheduled_at <= now())
-                   limit greatest(1000, 2 * k.capacity + 1)) due) as pending,
+        "select k.tier, k.capacity, k.pool_target, k.updated_at as moved_at, k.zero_since, k.paused, due.pending, due.waits_since,
                 (select count(*) from gh_job_attempts a where a.tier = k.tier and a.state in ('claimed', 'launching', 'running')) as live
-         from gh_capacity k order by k.tier",
+         from gh_capacity k cross join lateral (
+           -- A job that was given back was due before, but waits only since then.
+           select count(*) as pending, min(greatest(x.created_at, x.scheduled_at, x.updated_at)) as waits_since from (
+             select j.created_at, j.scheduled_at, j.updated_at from gh_automation_jobs j
+             where j.tier = k.tier and j.status in ('pending', 'queued') and j.worker_id is null
+               and (j.scheduled_at is null or j.scheduled_at <= now())
+             limit greatest(1000, 2 * k.capacity + 1)) x) due
+         order by k.tier",
     )
     .fetch_all(&mut *connection)
     .await?;
@@ -347,7 +349,7 @@ pub struct Scaling<'a> {
     pub reason: &'a str,
 }
 
-/// Remembers since when a tier has had no due job; `None` forgets it.
+/// Remembers since when a tier has had no due job and no live attempt; `None` forgets it.
 ///
 /// # Errors
 /// When the database cannot be reached.

@@ -78,8 +78,10 @@ fn tell(action: &Action, world: &World) -> [String; 3] {
             );
             ["scale".into(), scaling.tier.clone(), detail]
         }
-        Action::Quiet(tier, Some(_)) => ["note".into(), tier.clone(), "nothing is due from now on".into()],
-        Action::Quiet(tier, None) => ["note".into(), tier.clone(), "jobs are due again".into()],
+        Action::Quiet(tier, Some(_)) => {
+            ["note".into(), tier.clone(), "nothing is due or live from now on".into()]
+        }
+        Action::Quiet(tier, None) => ["note".into(), tier.clone(), "jobs are due or live again".into()],
         Action::Upkeep(upkeep) => ["upkeep".into(), "-".into(), format!("{upkeep:?}").to_lowercase()],
     }
 }

@@ -108,7 +108,7 @@ async fn explain(ask: &Explain, settings: &Settings) -> anyhow::Result<Report> {
 fn told(all: &[Explained], now: chrono::DateTime<chrono::Utc>) -> String {
     let mut text = String::new();
     for tier in all {
-        let quiet = tier.quiet_seconds.map(|seconds| format!(", nothing due for {}", span(seconds)));
+        let quiet = tier.quiet_seconds.map(|seconds| format!(", nothing due or live for {}", span(seconds)));
         let paused = if tier.paused { ", paused" } else { "" };
         let next = if tier.next == tier.capacity {
             "The rule leaves it there.".to_owned()

@@ -168,8 +168,9 @@ fn full(job: &Job, around: &Surroundings) -> Option<Answer> {
     } else if load.capacity >= max {
         format!("that is its maximum; {} due", load.pending)
     } else {
+        let longest = around.tiers.get(tier).map_or(10, |tier| tier.max_wait_seconds);
         format!(
-            "the rule raises it when more than {} are due, now {}",
+            "the rule raises it when more than {} are due, now {}, or one has waited {longest} s",
             load.capacity.saturating_mul(2),
             load.pending
         )

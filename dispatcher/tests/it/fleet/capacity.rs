@@ -113,9 +113,47 @@ async fn the_capacity_rises_with_the_backlog_and_every_move_is_logged_with_its_i
     rig.until(6, LAUNCHED).await;
     let log = "select reason || ' ' || pending || ' ' || capacity_from || ' ' || capacity_to from gh_scale_log where tier = 'starter' order by id limit 1";
     assert_eq!(rig.text(log).await.as_deref(), Some("backlog 12 2 6"));
-    rig.execute("update gh_automation_jobs set status = 'cancelled' where status = 'pending'; update gh_capacity set zero_since = now() - interval '11 minutes'").await;
-    rig.until(1, "select count(*) from gh_capacity where tier = 'starter' and capacity = 2").await;
+    let long_ago = "update gh_capacity set zero_since = now() - interval '11 minutes' where tier = 'starter'";
+    let capacity = "select count(*) from gh_capacity where tier = 'starter' and capacity = ";
+    rig.execute(&format!(
+        "update gh_automation_jobs set status = 'cancelled' where status = 'pending'; {long_ago}"
+    ))
+    .await;
+    rig.until(1, "select count(*) from gh_capacity where tier = 'starter' and zero_since is null").await;
+    assert_eq!(rig.count(&format!("{capacity} 6")).await, 1, "with six live it is not idle");
     assert_eq!(rig.count(LAUNCHED).await, 6, "nothing that works was stopped for it");
+    rig.execute("update gh_automation_jobs set status = 'cancelled' where status = 'queued'").await;
+    rig.until(1, "select count(*) from gh_capacity where tier = 'starter' and zero_since is not null").await;
+    dispatcher.stop().await;
+    rig.execute(long_ago).await;
+    let dispatcher = rig.start("two");
+    rig.until(1, &format!("{capacity} 2")).await;
+    dispatcher.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_has_waited_longer_than_its_tier_allows_gets_a_slot() {
+    let rig = Rig::new(Wish::default()).await;
+    for _ in 0..3 {
+        rig.insert("starter").await;
+    }
+    let dispatcher = rig.start("one");
+    rig.until(2, LAUNCHED).await;
+    assert_eq!(
+        rig.count("select count(*) from gh_scale_log where tier = 'starter'").await,
+        0,
+        "3 - 2 <= 2 * 2"
+    );
+    // It waits since then, and no trigger says otherwise.
+    rig.execute(
+        "set session_replication_role = replica;
+         update gh_automation_jobs set created_at = now() - interval '11 seconds', updated_at = now() - interval '11 seconds' where worker_id is null;
+         update gh_capacity set updated_at = now() - interval '11 seconds'",
+    )
+    .await;
+    rig.until(3, LAUNCHED).await;
+    let log = "select reason || ' ' || pending || ' ' || live || ' ' || capacity_from || ' ' || capacity_to from gh_scale_log where tier = 'starter'";
+    assert_eq!(rig.text(log).await.as_deref(), Some("wait 1 2 2 3"));
     dispatcher.stop().await;
 }
 
