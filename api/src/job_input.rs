@@ -132,11 +132,12 @@ struct KnownInput {
 /// The part of `user_data` that has rules.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 struct UserData {
-    #[garde(required, length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
+    /// May be empty, as may be the last name: some people have one name.
+    #[garde(required, length(chars, max = 100))]
+    #[schema(max_length = 100, required = true, nullable = false)]
     first_name: Option<String>,
-    #[garde(required, length(chars, min = 1, max = 100))]
-    #[schema(min_length = 1, max_length = 100, required = true, nullable = false)]
+    #[garde(required, length(chars, max = 100))]
+    #[schema(max_length = 100, required = true, nullable = false)]
     last_name: Option<String>,
     #[garde(required, email, length(chars, max = 200))]
     #[schema(max_length = 200, format = "email", required = true, nullable = false)]

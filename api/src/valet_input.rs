@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use domain::id::{JobId, UserId};
 use domain::net::Reach;
 use garde::Validate;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 use store::jobs::NewJob;
@@ -44,9 +44,11 @@ struct Common {
     target_url: Option<String>,
     #[garde(custom(web_url::valid))]
     #[schema(schema_with = web_url::described_or_null)]
+    #[serde(default, deserialize_with = "said")]
     callback_url: Option<String>,
     #[garde(custom(quality::rule()))]
     #[schema(schema_with = quality::described)]
+    #[serde(default, deserialize_with = "said")]
     quality: Option<String>,
     #[garde(inner(range(min = 1, max = 10)))]
     #[schema(minimum = 1, maximum = 10)]
@@ -59,24 +61,30 @@ struct Common {
     max_retries: Option<i32>,
     #[garde(inner(length(chars, max = 255)))]
     #[schema(max_length = 255)]
+    #[serde(default, deserialize_with = "said")]
     idempotency_key: Option<String>,
     #[garde(skip)]
     #[schema(value_type = Option<Object>)]
     metadata: Option<Map<String, Value>>,
     #[garde(inner(length(chars, max = 255)))]
     #[schema(max_length = 255)]
+    #[serde(default, deserialize_with = "said")]
     target_worker_id: Option<String>,
     #[garde(custom(affinity::rule()))]
     #[schema(schema_with = affinity::described)]
+    #[serde(default, deserialize_with = "said")]
     worker_affinity: Option<String>,
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
+    #[serde(default, deserialize_with = "said")]
     model: Option<String>,
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100)]
+    #[serde(default, deserialize_with = "said")]
     image_model: Option<String>,
     #[garde(custom(execution_mode::rule()))]
     #[schema(schema_with = execution_mode::described)]
+    #[serde(default, deserialize_with = "said")]
     execution_mode: Option<String>,
 }
 
@@ -86,6 +94,7 @@ struct Common {
 struct Application {
     #[garde(custom(platform::rule()))]
     #[schema(schema_with = platform::described)]
+    #[serde(default, deserialize_with = "said")]
     platform: Option<String>,
     #[garde(dive)]
     resume: Option<Resume>,
@@ -211,6 +220,11 @@ where
     if faults.is_empty() { Ok((common, own)) } else { Err(faults) }
 }
 
+/// A text, or none where it is empty.
+fn said<'de, D: Deserializer<'de>>(text: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(text)?.filter(|text: &String| !text.is_empty()))
+}
+
 /// What makes one kind of job different from the other.
 struct Kind {
     job_type: String,
@@ -224,7 +238,7 @@ impl Common {
         let user_id = caller.owner(self.valet_user_id, "valet_user_id").map_err(|fault| vec![fault])?;
         let valet_task_id = self.valet_task_id.unwrap_or_default();
         for (name, model) in [("model", self.model), ("image_model", self.image_model)] {
-            if let Some(model) = model.filter(|model| !model.is_empty()) {
+            if let Some(model) = model {
                 kind.input.insert(name.into(), model.into());
             }
         }
@@ -263,7 +277,7 @@ impl Common {
             scheduled_at: None,
             max_retries: self.max_retries.unwrap_or(3),
             timeout_seconds: self.timeout_seconds.unwrap_or(TIMEOUT),
-            idempotency_key: self.idempotency_key.filter(|key| !key.is_empty()),
+            idempotency_key: self.idempotency_key,
             metadata: raw(&metadata).map_err(json)?,
             callback_url: self.callback_url,
             valet_task_id: Some(valet_task_id.clone()),

@@ -25,8 +25,8 @@ macro_rules! lists {
 lists! {
     /// The tiers a job may name. Who may use which is the account's to say.
     tier: domain::tier::NAMES;
-    /// The platforms with rules of their own.
-    platform: ["linkedin", "greenhouse", "lever", "workday", "icims", "taleo", "smartrecruiters", "amazon", "other"];
+    /// The platforms with rules of their own, and what VALET calls the rest.
+    platform: ["linkedin", "greenhouse", "lever", "workday", "icims", "taleo", "smartrecruiters", "amazon", "other", "unknown"];
     /// The ways to work, as the column's check knows them.
     execution_mode: ["auto", "ai_only", "cookbook_only", "hybrid", "smart_apply", "agent_apply", "mastra", "mastra_decision"];
     /// How strictly a target worker is meant.

@@ -31,12 +31,11 @@ pub struct ResumeInput {
     #[garde(custom(resolver::rule()))]
     #[schema(schema_with = resolver::described)]
     resolved_by: Option<String>,
-    #[garde(inner(length(chars, max = 500)))]
-    #[schema(max_length = 500)]
+    /// As long as a body may be; the job's message shows its beginning.
+    #[garde(skip)]
     resolution_notes: Option<String>,
     /// The same; `resolution_notes` counts before it.
-    #[garde(inner(length(chars, max = 500)))]
-    #[schema(max_length = 500)]
+    #[garde(skip)]
     notes: Option<String>,
     #[garde(custom(resolution::rule()))]
     #[schema(schema_with = resolution::described)]
@@ -95,7 +94,11 @@ pub async fn resume_valet_job(
     let answer = Answer {
         resolution_type: &resolution_type,
         resolved_by: &resolved_by,
-        notes: input.resolution_notes.as_deref().or(input.notes.as_deref()).unwrap_or_default(),
+        notes: [&input.resolution_notes, &input.notes]
+            .into_iter()
+            .filter_map(Option::as_deref)
+            .find(|note| !note.is_empty())
+            .unwrap_or_default(),
         data,
     };
     match hitl::resume(&app.db, caller.scope(), id, &answer, app.sealer.as_ref()).await? {

@@ -265,3 +265,78 @@ async fn the_cost_of_a_job_is_told_below_the_cent() {
         json!({ "id": "m", "status": "cookbook_success", "health_score": null, "fallback_reason": null })
     );
 }
+
+/// What VALET's client and its import form send for what they do not know (contract, section 3.5).
+#[tokio::test]
+async fn what_valet_does_not_know_is_taken_on_every_route() {
+    let service = Service::start().await;
+    let nothing = json!({
+        "first_name": "Sukarno", "last_name": "", "email": "sukarno@example.com", "phone": "", "linkedin_url": "",
+        "portfolio_url": "", "location": { "city": "", "state": "", "country": "", "zip": "" }, "work_authorization": "",
+        "salary_expectation": "", "years_of_experience": 0, "middle_name": "", "skills": [], "work_history": [
+            { "company": "", "title": "", "start_date": "", "end_date": "", "description": "" }],
+        "education": [{ "institution": "", "degree": "", "field": "", "graduation_year": 0 }],
+    });
+    let null = json!({
+        "first_name": "", "last_name": "Sukarno", "email": "sukarno@example.com", "phone": null, "linkedin_url": null,
+        "portfolio_url": null, "location": null, "work_authorization": null, "salary_expectation": null,
+        "years_of_experience": null, "skills": null, "work_history": null, "education": null,
+    });
+    let input = |profile: &Value| json!({ "user_data": profile, "platform": "unknown" });
+    let mut refused = Vec::new();
+    for profile in [&nothing, &null] {
+        let apply = application(json!({
+            "profile": profile, "platform": "unknown", "resume": { "storage_path": "", "s3_key": "", "download_url": "" },
+        }));
+        let item = json!({
+            "job_type": "apply", "target_url": "https://a.example/1", "task_description": "Apply", "input_data": input(profile),
+        });
+        let mut single = item.clone();
+        single["user_id"] = json!(user());
+        let task = json!({
+            "valet_task_id": "t", "valet_user_id": user(), "job_type": "apply", "target_url": "https://a.example",
+            "task_description": "Apply", "input_data": input(profile),
+        });
+        for (path, body) in [
+            ("/valet/apply", apply),
+            ("/valet/task", task),
+            ("/jobs", single),
+            ("/jobs/batch", json!({ "user_id": user(), "jobs": [item] })),
+        ] {
+            let answer = service.post(path, &body).await;
+            if answer.status != 201 {
+                refused.push(format!("{path}: {}", answer.body));
+            }
+        }
+    }
+    assert!(refused.is_empty(), "{refused:#?}");
+    let rows = service.rows("select distinct input_data ->> 'platform' as platform from gh_automation_jobs");
+    assert_eq!(rows, [json!({ "platform": "unknown" })]);
+    let rows = service.rows(
+        "select count(*) as n from gh_automation_jobs where '' in (input_data #>> '{user_data,first_name}', input_data #>> '{user_data,last_name}')",
+    );
+    assert_eq!(rows, [json!({ "n": 8 })]);
+}
+
+#[tokio::test]
+async fn an_empty_word_of_valet_s_counts_as_none() {
+    let service = Service::start().await;
+    let empty = json!({
+        "platform": "", "quality": "", "callback_url": "", "worker_affinity": "", "execution_mode": "", "target_worker_id": "",
+        "model": "", "image_model": "", "idempotency_key": "",
+    });
+    let answer = service.post("/valet/apply", &application(empty)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let row = row(&service, &answer.body).await;
+    for (name, value) in [
+        ("callback_url", Value::Null),
+        ("target_worker_id", Value::Null),
+        ("idempotency_key", Value::Null),
+        ("worker_affinity", json!("preferred")),
+        ("execution_mode", json!("auto")),
+    ] {
+        assert_eq!(row[name], value, "{name}");
+    }
+    assert_eq!(row["input_data"]["platform"], "other");
+    assert_eq!((&row["input_data"]["tier"], &row["input_data"]["model"]), (&json!("starter"), &Value::Null));
+}
