@@ -45,6 +45,8 @@ pub async fn world(db: &Db) -> Result<World> {
              select j.created_at, j.scheduled_at, j.updated_at from gh_automation_jobs j
              where j.tier = k.tier and j.status in ('pending', 'queued') and j.worker_id is null
                and (j.scheduled_at is null or j.scheduled_at <= now())
+               -- One that waits for another job of its application is not ready, and no capacity helps it.
+               and (select h.job_id from gh_applications m cross join lateral gh_application_holder(m.job_id) h where m.job_id = j.id and m.shared) is null
              limit greatest(1000, 2 * k.capacity + 1)) x) due
          order by k.tier",
     )

@@ -310,3 +310,16 @@ async fn a_thousand_jobs_that_wait_do_not_slow_the_claim_of_others() {
     assert_eq!(claimed.len(), 2);
     assert!(claimed.iter().any(|one| one.job_id == other), "they do not fill the window in front of everybody");
 }
+
+#[tokio::test]
+async fn capacity_does_not_rise_for_a_job_that_waits_for_another() {
+    let world = World::new().await;
+    let user = UserId::new();
+    insert(&world, user, Some("t"), json!({})).await;
+    insert(&world, user, Some("t"), json!({})).await;
+    let (_, _runner) = begin(&world).await;
+    let snapshot = store::machines::world(&world.db).await.expect("the fleet");
+    let load = snapshot.tiers.iter().find(|load| load.tier == "starter").expect("the tier");
+    assert_eq!((load.pending, load.live), (0, 1));
+    assert_eq!(load.waits_since, None);
+}
