@@ -31,6 +31,10 @@ use hosts::Hosts;
 use send::{Outcome, Sender};
 use sign::Signer;
 
+/// After so long a refused callback that is not final waits no more before one that is.
+const OVERTAKEN: Duration = Duration::from_mins(10);
+/// How often what an earlier release parked for a refusal is looked for, while one may still run.
+const RECOVER: Duration = Duration::from_mins(10);
 /// How many are under way at once.
 const MOST: usize = 32;
 /// A lease outlives the longest POST and the note of it.
@@ -110,8 +114,14 @@ impl Courier {
     pub async fn run(self, bell: Bell, stop: CancellationToken) -> std::result::Result<(), Hung> {
         let courier = Arc::new(self);
         let (mut under_way, mut starved) = (JoinSet::new(), Starved::default());
+        let mut recovered: Option<Instant> = None;
         loop {
             let began = Instant::now();
+            if recovered.is_none_or(|at| at.elapsed() >= RECOVER) {
+                let recovering = hung::within("the parked callbacks", HUNG, courier.recover());
+                tokio::select! { done = recovering => done?, () = stop.cancelled() => break }
+                recovered = Some(began);
+            }
             let due = tokio::select! {
                 due = hung::within("the callbacks", HUNG, courier.start_due(&mut under_way)) => due?,
                 () = stop.cancelled() => break,
@@ -138,6 +148,17 @@ impl Courier {
         }
         let _ = timeout(DRAIN, courier.db.close()).await; // it may wait for a connection that is dead
         Ok(())
+    }
+
+    /// Lets go on what was parked at its first refusal, as earlier releases did.
+    async fn recover(&self) {
+        match outbox::recover(&self.db, GIVE_UP).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "callbacks that were parked when they were refused go on"),
+            Err(error) => {
+                tracing::warn!(error = %boot::chain(&error), "parked callbacks could not be read");
+            }
+        }
     }
 
     /// Begins what is due, as far as there is room; returns when to look again.
@@ -189,7 +210,12 @@ impl Courier {
                 outbox::delivered(&self.db, delivery).await
             }
             Outcome::Refused(reason) => self.park(delivery, &host, &reason).await,
-            Outcome::Failed { reason, ask_after } => {
+            Outcome::Failed { reason, ask_after, alive } => {
+                // What is final goes before what is not: one that its receiver does not want may not keep the end of the job from it.
+                if alive && delivery.age() >= OVERTAKEN && outbox::is_overtaken(&self.db, delivery).await? {
+                    let reason = format!("overtaken by what came after it: {reason}");
+                    return self.park(delivery, &host, &reason).await;
+                }
                 let tries = u32::try_from(delivery.tries).unwrap_or(1);
                 let Some(wait) = wait_after(tries, delivery.age(), schedule::chance()) else {
                     return self.park(delivery, &host, &format!("given up after 24 hours: {reason}")).await;

@@ -133,7 +133,43 @@ async fn postpone(db: &Db, delivery: &Delivery, tries: i32, reason: &str, wait: 
     Ok(())
 }
 
-/// It is given up, for this reason, until somebody redrives it; what comes next of its job is due.
+/// Whether it is not final and something final of its job waits behind it.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn is_overtaken(db: &Db, delivery: &Delivery) -> Result<bool> {
+    let overtaken = sqlx::query_scalar(
+        "select $3 not in ('completed', 'failed', 'cancelled') and exists (
+           select 1 from gh_outbox o where o.job_id = $1 and o.seq > $2 and o.delivered_at is null and o.parked_at is null
+             and o.event in ('completed', 'failed', 'cancelled'))",
+    )
+    .bind(delivery.job_id.0)
+    .bind(delivery.seq)
+    .bind(&delivery.event)
+    .fetch_one(&db.pool)
+    .await?;
+    Ok(overtaken)
+}
+
+/// Makes due what was parked because it was refused once, as earlier releases did, and is not older than `day`; returns how many.
+/// Not what is gone (410), nor what would tell of a job less than it has told since.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn recover(db: &Db, day: Duration) -> Result<u64> {
+    let recovered = sqlx::query(
+        "update gh_outbox o set parked_at = null, next_at = now()
+         where o.parked_at is not null and o.delivered_at is null and o.since > now() - make_interval(secs => $1)
+           and o.last_error like 'answered 4__ %' and o.last_error not like 'answered 410 %'
+           and not exists (select 1 from gh_outbox l where l.job_id = o.job_id and l.seq > o.seq and l.delivered_at is not null)",
+    )
+    .bind(day.as_secs_f64())
+    .execute(&db.pool)
+    .await?;
+    Ok(recovered.rows_affected())
+}
+
+/// It is given up, for this reason, until somebody redrives it; what comes next of its job is due, and its day begins.
 ///
 /// # Errors
 /// When the database cannot be reached: then the lease runs out.
@@ -146,7 +182,7 @@ pub async fn park(db: &Db, delivery: &Delivery, reason: &str) -> Result<()> {
            select o.id from gh_outbox o, done d
            where o.job_id = d.job_id and o.seq > d.seq and o.delivered_at is null and o.parked_at is null order by o.seq limit 1
          )
-         update gh_outbox o set next_at = now() from following f where o.id = f.id and o.tries = 0",
+         update gh_outbox o set next_at = now(), since = now() from following f where o.id = f.id and o.tries = 0",
     )
     .bind(delivery.id)
     .bind(delivery.tries)

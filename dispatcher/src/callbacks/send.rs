@@ -38,16 +38,16 @@ pub enum SetupError {
 pub(super) enum Outcome {
     /// It arrived.
     Delivered,
-    /// It will never be taken.
+    /// It will never be taken: the receiver said that it is gone, or its address may not be called.
     Refused(String),
-    /// It may arrive later; not before `ask_after`, when the receiver said so.
-    Failed { reason: String, ask_after: Option<Duration> },
+    /// It may arrive later; not before `ask_after`, when the receiver said so. `alive` says that the receiver answered, and refused this one.
+    Failed { reason: String, ask_after: Option<Duration>, alive: bool },
 }
 
 impl Outcome {
     /// Whether the host works.
     pub(super) fn is_alive(&self) -> bool {
-        !matches!(self, Self::Failed { .. })
+        !matches!(self, Self::Failed { alive: false, .. })
     }
 }
 
@@ -101,20 +101,23 @@ impl Sender {
         if status.is_success() {
             return Outcome::Delivered;
         }
-        if status.is_client_error()
-            && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS)
-        {
-            let hint = if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !with_key {
-                "; GH_CALLBACK_KEY_HOSTS does not list it"
-            } else {
-                ""
-            };
-            return Outcome::Refused(format!("answered {status}{hint}"));
+        if status == StatusCode::GONE {
+            return Outcome::Refused(format!("answered {status}"));
         }
+        // Any other refusal may be a deploy of the receiver, or a key that is being replaced: it is no last word.
+        let hint = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if !with_key => {
+                "; GH_CALLBACK_KEY_HOSTS does not list it"
+            }
+            _ if status.is_redirection() => "; redirects are not followed",
+            _ => "",
+        };
+        let busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         let asked = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         Outcome::Failed {
-            reason: format!("answered {status}"),
+            reason: format!("answered {status}{hint}"),
             ask_after: asked.map(|seconds| Duration::from_secs(seconds).min(LONGEST_ASKED)),
+            alive: !status.is_server_error() && !busy,
         }
     }
 
@@ -166,7 +169,7 @@ fn of_error(error: reqwest::Error) -> Outcome {
     } else {
         causes(&error).last().map_or_else(|| error.to_string(), ToString::to_string)
     };
-    Outcome::Failed { reason, ask_after: None }
+    Outcome::Failed { reason, ask_after: None, alive: false }
 }
 
 fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -161,9 +161,9 @@ async fn the_service_s_key_is_shown_to_listed_hosts_only() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_parked_at_once_shown_and_redriven_under_its_old_id() {
+async fn what_is_gone_is_parked_at_once_shown_and_redriven_under_its_old_id() {
     let (world, receiver) = (World::new().await, Receiver::start().await);
-    receiver.answer(&[401], 200);
+    receiver.answer(&[410], 200);
     let job = told(&world, &receiver.url()).await;
     told_again(&world, job).await;
     let running = Running::start(&world, settings(""));
@@ -171,11 +171,7 @@ async fn what_is_refused_is_parked_at_once_shown_and_redriven_under_its_old_id()
     assert_ne!(seen[0].id(), seen[1].id(), "what was parked holds nothing back");
     until(&world, 1, DELIVERED).await;
     let said = world.say(&["callbacks", "ls"]).await;
-    assert!(
-        said.code == 0 && said.text.contains("401") && said.text.contains("GH_CALLBACK_KEY_HOSTS"),
-        "{}",
-        said.text
-    );
+    assert!(said.code == 0 && said.text.contains("410"), "{}", said.text);
     assert!(!said.text.contains("s3cret"), "{}", said.text);
     let (_, parked) = world.ask(&["callbacks", "ls"]).await;
     assert_eq!(
@@ -200,6 +196,98 @@ async fn what_is_refused_is_parked_at_once_shown_and_redriven_under_its_old_id()
     );
     running.bell.ring();
     receiver.until(4).await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_last_word() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    let refusals = [401, 403, 404, 400, 405, 409, 422, 451, 302];
+    receiver.answer(&refusals, 200);
+    for _ in refusals {
+        told(&world, &receiver.url()).await;
+    }
+    let running = Running::start(&world, settings(""));
+    receiver.until(refusals.len()).await;
+    let waiting = world.say(&["callbacks", "ls", "--state", "all"]).await;
+    assert!(!waiting.text.contains("s3cret"), "{}", waiting.text);
+    until(&world, i64::try_from(refusals.len()).expect("few"), DELIVERED).await;
+    assert_eq!(world.count(PARKED).await, 0);
+    let seen = receiver.until(2 * refusals.len()).await;
+    let ids: HashSet<&str> = seen.iter().map(Seen::id).collect();
+    assert_eq!((seen.len(), ids.len()), (2 * refusals.len(), refusals.len()), "each once more, under its id");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_and_goes_on_for_a_day() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    receiver.answer(&[], 401);
+    told(&world, &receiver.url()).await;
+    let running = Running::start(&world, settings(""));
+    until(&world, 1, "select count(*) from gh_outbox where last_error like '%401%GH_CALLBACK_KEY_HOSTS%' and parked_at is null").await;
+    world
+        .execute("update gh_outbox set since = now() - interval '23 hours', tries = 30, next_at = now()")
+        .await;
+    running.bell.ring();
+    until(&world, 1, "select count(*) from gh_outbox where tries = 31 and parked_at is null and next_at > now() + interval '40 minutes'").await;
+    world.execute("update gh_outbox set since = now() - interval '24 hours', next_at = now()").await;
+    running.bell.ring();
+    until(&world, 1, PARKED).await;
+    assert!(
+        world
+            .text("select last_error from gh_outbox")
+            .await
+            .starts_with("given up after 24 hours: answered 401")
+    );
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_release_parked_at_its_first_refusal_goes_on_for_the_rest_of_its_day() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    for (error, since) in [
+        ("answered 401 Unauthorized; GH_CALLBACK_KEY_HOSTS does not list it", "23 hours"),
+        ("answered 404 Not Found", "1 minute"),
+        ("answered 404 Not Found", "25 hours"),
+        ("answered 410 Gone", "1 minute"),
+        ("the address is not public", "1 minute"),
+    ] {
+        let job = told(&world, &receiver.url()).await;
+        world.execute(&format!(
+            "update gh_outbox set parked_at = now() - interval '30 seconds', tries = 1, last_error = '{error}', since = now() - interval '{since}' where job_id = '{job}'"
+        )).await;
+    }
+    // One that is older news than what was told since stays where it is.
+    let job = told(&world, &receiver.url()).await;
+    told_again(&world, job).await;
+    world.execute(&format!(
+        "update gh_outbox set parked_at = case when seq = (select min(seq) from gh_outbox where job_id = '{job}') then now() end,
+           delivered_at = case when seq > (select min(seq) from gh_outbox where job_id = '{job}') then now() end, tries = 1, last_error = 'answered 404 Not Found'
+         where job_id = '{job}'"
+    )).await;
+    let running = Running::start(&world, settings(""));
+    receiver.until(2).await;
+    until(&world, 3, DELIVERED).await;
+    assert_eq!(world.count(PARKED).await, 4);
+    running.stop().await;
+    assert_eq!(receiver.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_final_and_refused_for_long_keeps_the_end_of_its_job_from_nobody() {
+    let (world, receiver) = (World::new().await, Receiver::start().await);
+    receiver.answer(&[404], 200);
+    let job = told(&world, &receiver.url()).await;
+    told_again(&world, job).await;
+    let first = format!("seq = (select min(seq) from gh_outbox where job_id = '{job}')");
+    world.execute(&format!("update gh_outbox set event = 'needs_human' where {first}")).await;
+    world.execute("update gh_outbox set since = now() - interval '11 minutes'").await;
+    let running = Running::start(&world, settings(""));
+    until(&world, 1, DELIVERED).await;
+    let seen = receiver.until(2).await;
+    assert_ne!(seen[0].id(), seen[1].id());
+    assert_eq!(world.count(&format!("{PARKED} and {first} and last_error like 'overtaken%404%'")).await, 1);
+    running.stop().await;
 }
 
 #[tokio::test]
