@@ -124,6 +124,8 @@ struct Reply {
     ok: bool,
     #[serde(default)]
     granted: bool,
+    #[serde(default)]
+    returned: bool,
     reason: Option<String>,
     remaining_seconds: Option<u64>,
     status: Option<JobStatus>,
@@ -268,6 +270,18 @@ impl Attempt {
             self.guarded_with(query, |query| query.bind(effect.to_owned())).await?,
         )?;
         Ok(if reply.granted { Permit::Granted } else { Permit::Refused(reply.reason.unwrap_or_default()) })
+    }
+
+    /// Gives a permit back; `evidence` holds the `reason` that proves that `effect` was not done. `false`: it stays given.
+    ///
+    /// # Errors
+    /// When the database cannot be reached: then nobody knows whether it was taken back. Repeating the call is harmless.
+    pub async fn return_permit(&self, effect: &str, evidence: &Value) -> Result<bool> {
+        let query = sqlx::query_scalar("select gh_attempt_permit_return($1, $2, $3, $4, $5)");
+        let call =
+            self.guarded_with(query, |query| query.bind(effect.to_owned()).bind(evidence.clone())).await?;
+        let reply: Reply = shape("gh_attempt_permit_return", call)?;
+        Ok(reply.returned)
     }
 
     /// Ends the attempt; `result` is described at `gh_attempt_finish` in the migrations.

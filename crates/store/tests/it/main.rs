@@ -13,6 +13,7 @@ mod ledger;
 mod legacy;
 mod limits;
 mod pauses;
+mod permits;
 mod pool;
 mod reads;
 mod resumes;
