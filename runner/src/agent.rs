@@ -2,11 +2,14 @@
 
 mod advance;
 mod custom;
+mod enter;
 mod fill;
 mod help;
+mod hold;
 mod known;
 mod learn;
 mod mend;
+mod press;
 mod questions;
 mod scrape;
 mod send;
@@ -14,18 +17,19 @@ mod send;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use serde_json::json;
 use url::Url;
 
 use crate::blockers::{self, Blocker};
+use crate::browser::guard::ReadOnly;
 use crate::browser::{BrowserError, Session, Starting, Workspace};
 use crate::decide::{Profile, answers::Answers};
 use crate::desk::Desk;
 use crate::egress::Policy;
-use crate::form::{Form, Kind, words};
+use crate::form::Form;
 use crate::job::{Input, Tools};
 use crate::manual::{Found, Manual, Step};
 use crate::net;
@@ -38,8 +42,6 @@ use crate::record::Shared;
 const PAGES: usize = 15;
 /// How long an address may take to load.
 const LOAD: Duration = Duration::from_secs(30);
-/// How many buttons may lie between the address and the form.
-const DOORS: usize = 3;
 
 /// Why the agent stopped.
 #[derive(Debug)]
@@ -77,6 +79,10 @@ pub struct Agent<'a> {
     pictures: usize,
     page: usize,
     permitted: bool,
+    /// When the first answer was entered, and up to when it is known what became of what was sent.
+    entered: Option<Instant>,
+    accounted: Option<Instant>,
+    guard: Option<ReadOnly>,
     asked: usize,
     repaired: usize,
     rows: HashMap<String, usize>,
@@ -135,6 +141,9 @@ impl<'a> Agent<'a> {
             pictures: 0,
             page: 0,
             permitted: false,
+            entered: None,
+            accounted: None,
+            guard: None,
             asked: 0,
             repaired: 0,
             rows: HashMap::new(),
@@ -158,7 +167,7 @@ impl<'a> Agent<'a> {
             _ => Box::pin(self.pages()).await,
         };
         match done {
-            Ok(outcome) => End::Done(outcome),
+            Ok(outcome) | Err(End::Done(outcome)) => End::Done(self.unasked(self.name_refusals(outcome))),
             Err(end) => end,
         }
     }
@@ -283,64 +292,6 @@ impl<'a> Agent<'a> {
         });
         self.reporter.event("blocker_detected", blocker.verdict().1, metadata).await;
         Outcome::blocked(blocker)
-    }
-
-    /// Walks from a job advertisement to its form: presses Apply, at most three times.
-    async fn enter(&mut self, mut form: Form) -> Result<Form, End> {
-        for _ in 0..DOORS {
-            let small = form.fields.len() <= 2 && !form.fields.iter().any(|field| field.kind == Kind::File);
-            let mut doors = form
-                .buttons
-                .iter()
-                .filter(|it| words::press(&it.text, false) == words::Press::Open && !it.disabled);
-            let Some(door) = doors.next().filter(|_| small).and_then(crate::form::Button::control) else {
-                break;
-            };
-            self.session.on(&door, "same_tab", &[]).await?;
-            if !self.session.click(&door).await? {
-                self.session.on(&door, "tick", &[]).await?;
-            }
-            self.progress.did(1, "opening the form").await;
-            let before = form.signature();
-            let until = tokio::time::Instant::now() + Duration::from_secs(6);
-            loop {
-                // A form that opened beside the advertisement is filled in its place: one page at a time.
-                if let Some(url) =
-                    self.session.popups().await?.into_iter().find(|url| url.starts_with("http"))
-                {
-                    self.open(&url).await?;
-                }
-                form = self.read().await?;
-                if form.signature() != before || tokio::time::Instant::now() >= until {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            if form.signature() == before {
-                break;
-            }
-        }
-        if form.fields.is_empty() {
-            return Err(Outcome::retryable("element_not_found", "No form was found on the page").into());
-        }
-        Ok(form)
-    }
-
-    /// Accepts or closes a cookie notice, once.
-    async fn dismiss_notices(&mut self, form: &mut Form) -> Result<(), End> {
-        let text = form.page.text.to_lowercase();
-        if !text.contains("cookie") {
-            return Ok(());
-        }
-        let notice = form
-            .buttons
-            .iter()
-            .find(|it| words::press(&it.text, false) == words::Press::Dismiss && it.form.is_none());
-        if let Some(button) = notice.and_then(crate::form::Button::control) {
-            self.session.click(&button).await?;
-            *form = self.read().await?;
-        }
-        Ok(())
     }
 
     /// Stores the page's HTML beside the picture of a failure.

@@ -1,5 +1,6 @@
 //! Chromium: started by us, spoken to over its debugging protocol, gone when we are.
 
+pub mod exchange;
 pub mod flags;
 mod frames;
 pub mod guard;

@@ -36,9 +36,12 @@ pub struct FillArgs {
     /// Answers by question: a JSON object as in `input_data.qa_overrides`.
     #[arg(long)]
     pub answers: Option<PathBuf>,
-    /// Fill in everything, send nothing.
+    /// Fill in everything, send nothing: a wizard ends at its first step that would send answers.
     #[arg(long)]
     pub no_submit: bool,
+    /// With `--no-submit`: let the steps of a wizard be sent, all but the last.
+    #[arg(long, requires = "no_submit")]
+    pub allow_steps: bool,
     /// Where the report goes.
     #[arg(long)]
     pub report: PathBuf,
@@ -91,7 +94,11 @@ pub async fn fill(
         qa_overrides: answers,
         resume: resume.map(ResumeSource::File),
         mode: job::Mode::Auto,
-        submit: if args.no_submit { Submit::HoldBack } else { Submit::Send },
+        submit: match (args.no_submit, args.allow_steps) {
+            (false, _) => Submit::Send,
+            (true, false) => Submit::HoldBack,
+            (true, true) => Submit::Steps,
+        },
         allowed_hosts: None,
         budget: MicroUsd(args.budget_micros),
         deadline: tokio::time::Instant::now() + Duration::from_secs(args.timeout_seconds),
@@ -107,7 +114,7 @@ pub async fn fill(
     Ok(outcome.code.is_none())
 }
 
-/// Shows what happens, and grants the permit once.
+/// Shows what happens, and grants the permit.
 async fn listen(mut inbox: mpsc::Receiver<Note>) {
     while let Some(note) = inbox.recv().await {
         match note {
@@ -116,7 +123,14 @@ async fn listen(mut inbox: mpsc::Receiver<Note>) {
             }
             Note::Event { kind, message, .. } => tracing::info!(kind, "{message}"),
             Note::Usage(usage) => tracing::info!(usage.model, usage.input, usage.output, "model call"),
-            Note::Permit(answer) => drop(answer.send(Permit::Granted)),
+            Note::Permit(answer) => {
+                tracing::info!("permit granted");
+                drop(answer.send(Permit::Granted));
+            }
+            Note::Return(evidence, answer) => {
+                tracing::info!(%evidence, "permit given back");
+                let _ = answer.send(true);
+            }
         }
     }
 }

@@ -30,8 +30,10 @@ const CRASHES: u32 = 2;
 pub enum Submit {
     /// Sent, once the permit is granted.
     Send,
-    /// Filled in and left.
+    /// Filled in and left: nothing that was entered leaves the browser.
     HoldBack,
+    /// The steps of a wizard are sent, its last one is not.
+    Steps,
 }
 
 /// What answers the questions that rules leave: `execution_mode`.

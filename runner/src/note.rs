@@ -21,8 +21,10 @@ pub enum Note {
     },
     /// A model was called and has to be paid for.
     Usage(Usage),
-    /// May the application be sent now? Asked once, just before the click that cannot be taken back.
+    /// May what the page holds be sent now? Asked just before each click that could send it.
     Permit(oneshot::Sender<Permit>),
+    /// The permit was not used up, as this evidence proves; whether it was taken back.
+    Return(Value, oneshot::Sender<bool>),
 }
 
 /// One model call, for the ledger. `cached` is not within `input`, `reasoning` not within `output`.
@@ -90,5 +92,12 @@ impl Reporter {
         let (answer, answered) = oneshot::channel();
         self.send(Note::Permit(answer)).await;
         answered.await.unwrap_or_else(|_| Permit::Refused("nobody could grant it".into()))
+    }
+
+    /// Gives the permit back with what proves that nothing was sent for good; whether it was taken back.
+    pub async fn return_permit(&self, evidence: Value) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.send(Note::Return(evidence, answer)).await;
+        answered.await.unwrap_or(false)
     }
 }

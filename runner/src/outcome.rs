@@ -43,6 +43,13 @@ impl Outcome {
         Self { held_back: true, ..Self::new(EndClass::Completed, None, "Form filled in, not submitted") }
     }
 
+    /// Done as far as it was allowed: the form goes on behind a button that would send answers.
+    pub fn held_at_step(button: &str) -> Self {
+        let message =
+            format!("Form filled in, stopped before the first step that would send answers: `{button}`");
+        Self { held_back: true, ..Self::new(EndClass::Completed, None, message) }
+    }
+
     /// Done: this was read.
     pub fn read(message: impl Into<String>, data: Value) -> Self {
         Self { data: Some(data), ..Self::new(EndClass::Completed, None, message) }

@@ -1,16 +1,68 @@
-//! Did the application arrive? Only evidence counts: words, address, or the answer to the request that carried it.
+//! Did the application arrive? Only evidence counts: the page's words, its address, the answer to the form's own request, and what
+//! is left of the form. Where they disagree nobody knows.
+
+mod wording;
 
 use serde::Serialize;
 
-use crate::browser::network::Exchange;
-use crate::form::{Form, words};
+use crate::browser::exchange::Exchange;
+use crate::form::{Field, Form, Kind, words};
+use wording::Wording;
+
+pub(crate) use wording::complains;
+
+/// Parts of an address that a page has after an application was sent, and parts that deny it.
+const ROUTE: &[&str] = &[
+    "thanks",
+    "thank",
+    "thankyou",
+    "thank-you",
+    "confirmation",
+    "confirmed",
+    "success",
+    "successful",
+    "submitted",
+    "applied",
+    "danke",
+    "merci",
+    "gracias",
+    "grazie",
+    "bedankt",
+    "obrigado",
+    "dziekujemy",
+    "tack",
+    "tak",
+    "takk",
+    "kiitos",
+];
+const ASTRAY: &[&str] = &[
+    "error",
+    "errors",
+    "fail",
+    "failed",
+    "failure",
+    "not",
+    "no",
+    "false",
+    "0",
+    "unsuccessful",
+    "incomplete",
+    "login",
+    "signin",
+    "expired",
+    "pending",
+    "draft",
+    "verify",
+    "retry",
+    "un",
+];
 
 /// What proves that the application arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Receipt {
-    /// `text`, `url` or `response`.
+    /// `text` or `url`.
     pub evidence: &'static str,
-    /// The words, the address, or the answer.
+    /// The words, or the address.
     pub detail: String,
 }
 
@@ -19,253 +71,205 @@ pub struct Receipt {
 pub enum Verdict {
     /// It arrived.
     Arrived(Receipt),
-    /// The page says what is wrong.
+    /// The site, or the browser, refused it for this reason.
     Refused(String),
-    /// The site answered the request with an error.
+    /// The site answered the form's own request with this error and shows the form again.
     Failed(u16),
-    /// The form goes on on another page.
-    MorePages,
-    /// Nothing to judge by yet.
-    Unclear,
+    /// The form goes on, as this shows.
+    GoesOn(String),
+    /// Nothing left the browser, and the page is as it was.
+    Unmoved,
+    /// Nothing to judge by yet, or evidence that disagrees; for this reason.
+    Unclear(String),
 }
 
-const ARRIVED: &[&str] = &[
-    "thank you for applying",
-    "thanks for applying",
-    "thank you for your application",
-    "thank you for your interest in",
-    "thank you for submitting",
-    "thanks for submitting",
-    "application submitted",
-    "application received",
-    "application sent",
-    "application complete",
-    "application has been submitted",
-    "application has been received",
-    "application has been sent",
-    "application was submitted",
-    "application was received",
-    "application was sent",
-    "application is submitted",
-    "successfully submitted",
-    "submitted successfully",
-    "successfully applied",
-    "received your application",
-    "submission received",
-    "your application is on its way",
-    "we ll be in touch",
-    "we will be in touch",
-    "form has been submitted",
-    "your response has been recorded",
-    "message has been sent",
-    "danke für deine bewerbung",
-    "danke für ihre bewerbung",
-    "dank für ihre bewerbung",
-    "dank für deine bewerbung",
-    "bewerbung erfolgreich",
-    "bewerbung wurde",
-    "bewerbung ist eingegangen",
-    "bewerbung eingegangen",
-    "erfolgreich übermittelt",
-    "erfolgreich gesendet",
-    "merci d avoir postulé",
-    "merci pour votre candidature",
-    "merci de votre candidature",
-    "candidature a été envoyée",
-    "candidature a bien été",
-    "candidature envoyée",
-    "bien reçu votre candidature",
-    "gracias por tu solicitud",
-    "gracias por su solicitud",
-    "gracias por postular",
-    "gracias por tu candidatura",
-    "gracias por tu interés",
-    "solicitud enviada",
-    "solicitud ha sido enviada",
-    "candidatura enviada",
-    "hemos recibido tu",
-    "grazie per la tua candidatura",
-    "grazie per esserti candidato",
-    "candidatura inviata",
-    "candidatura è stata inviata",
-    "abbiamo ricevuto la tua candidatura",
-    "bedankt voor je sollicitatie",
-    "bedankt voor uw sollicitatie",
-    "sollicitatie is verzonden",
-    "sollicitatie verzonden",
-    "sollicitatie ontvangen",
-    "dziękujemy za przesłanie",
-    "dziękujemy za aplikację",
-    "aplikacja została wysłana",
-    "zgłoszenie zostało wysłane",
-    "obrigado por se candidatar",
-    "obrigado pela sua candidatura",
-    "candidatura foi enviada",
-    "tack för din ansökan",
-    "ansökan har skickats",
-    "tak for din ansøgning",
-    "ansøgning er sendt",
-    "takk for din søknad",
-    "søknaden er sendt",
-    "kiitos hakemuksesta",
-    "hakemuksesi on lähetetty",
-    "děkujeme za",
-    "спасибо за отклик",
-    "応募が完了",
-    "応募ありがとう",
-    "応募を受け付け",
-    "送信が完了",
-    "申请已提交",
-    "提交成功",
-    "感谢您的申请",
-    "感谢您的应聘",
-    "지원이 완료",
-    "지원해 주셔서",
-    "제출되었습니다",
-];
-const THANKS: &[&str] = &[
-    "thank you",
-    "thanks",
-    "success",
-    "confirmation",
-    "all done",
-    "you re all set",
-    "congratulations",
-    "vielen dank",
-    "danke",
-    "merci",
-    "gracias",
-    "grazie",
-    "bedankt",
-    "dziękujemy",
-    "obrigado",
-    "tack",
-    "tak",
-    "takk",
-    "kiitos",
-    "ありがとう",
-    "谢谢",
-    "감사합니다",
-];
-const ROUTE: &[&str] = &[
-    "thank",
-    "confirm",
-    "success",
-    "submitted",
-    "complete",
-    "applied",
-    "danke",
-    "merci",
-    "gracias",
-    "bedankt",
-];
-const WRONG: &[&str] = &[
-    "error",
-    "something went wrong",
-    "failed",
-    "could not be",
-    "unable to",
-    "try again",
-    "not valid",
-    "invalid",
-    "is required",
-    "fehler",
-    "fehlgeschlagen",
-    "ungültig",
-    "erreur",
-    "échec",
-    "erreurs",
-    "error al",
-    "inválido",
-    "errore",
-    "fout",
-    "błąd",
-    "erro",
-    "エラー",
-    "错误",
-    "오류",
-];
+/// What left the browser since the click.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic<'a> {
+    /// What could have carried the application, and was the form's own.
+    pub own: &'a [Exchange],
+    /// Whether anything left that could change something somewhere.
+    pub wrote: bool,
+    /// Whether anything left since the first answer was entered.
+    pub ever_wrote: bool,
+    /// What was answered on the page before.
+    pub answers: &'a [String],
+}
 
-/// Judges the page `after` the click by comparison with the page `before`, and by what was sent meanwhile.
-pub fn judge(before: &Form, after: &Form, sent: &[Exchange]) -> Verdict {
-    let (was, now) = (words::plain(&before.page.text), words::plain(&after.page.text));
-    let news = |phrases: &[&'static str]| {
-        phrases.iter().copied().find(|phrase| holds(&now, phrase) && !holds(&was, phrase))
-    };
-    let kept = after
-        .fields
-        .iter()
-        .filter(|field| {
-            before.find(field).is_some() || before.fields.iter().any(|old| old.question == field.question)
-        })
-        .count();
-    let gone = before.fields.is_empty() && after.fields.is_empty() || kept == 0;
-    let no_form = after.fields.is_empty();
-    let new_errors: Vec<&String> =
-        after.errors.iter().filter(|error| !before.errors.contains(error)).collect();
-    let invalid: Vec<String> = after
-        .fields
+impl Traffic<'_> {
+    /// Whether the form's own requests were all taken.
+    fn is_taken(&self) -> bool {
+        let answered: Vec<u16> = self.own.iter().filter_map(|it| it.status).collect();
+        !answered.is_empty() && answered.iter().all(|status| (200..400).contains(status))
+    }
+
+    /// The error by which the form's own requests were answered, where none was taken.
+    fn error(&self) -> Option<u16> {
+        let answered: Vec<u16> = self.own.iter().filter_map(|it| it.status).collect();
+        answered.iter().all(|status| *status >= 400).then(|| answered.last().copied()).flatten()
+    }
+}
+
+/// Judges the page `after` the click by comparison with the page `before`, and by what was sent and answered meanwhile.
+pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
+    let asked = asked(after);
+    let (kept, fresh): (Vec<&Field>, Vec<&Field>) = asked.iter().partition(|field| is_known(before, field));
+    let invalid: Vec<String> = asked
         .iter()
         .filter(|field| !field.error.is_empty())
         .map(|field| format!("{}: {}", field.question, field.error))
         .collect();
-    let failed = sent.iter().filter(|it| it.done).find_map(|it| it.status.filter(|status| *status >= 400));
-    let taken = sent.iter().find_map(|it| it.status.filter(|status| (200..400).contains(status)));
-
-    if let Some(phrase) =
-        news(ARRIVED).filter(|_| invalid.is_empty() && (no_form || gone || failed.is_none()))
-    {
-        return Verdict::Arrived(Receipt { evidence: "text", detail: phrase.to_owned() });
+    let loud: Vec<&String> =
+        after.errors.iter().filter(|error| !before.errors.contains(error) && complains(error)).collect();
+    let wording = Wording::new(
+        &before.page.text,
+        &after.page.text,
+        &format!("{}\n{}", after.page.title, after.page.heading),
+    );
+    if !kept.is_empty() && (!invalid.is_empty() || !loud.is_empty()) {
+        let at_fields = !invalid.is_empty();
+        let texts =
+            invalid.into_iter().chain(loud.into_iter().cloned()).take(5).collect::<Vec<_>>().join("; ");
+        return match traffic.error() {
+            Some(status) if status >= 500 => Verdict::Failed(status),
+            Some(_) => Verdict::Refused(texts),
+            None if !traffic.wrote || (at_fields && traffic.is_taken()) => Verdict::Refused(texts),
+            None => Verdict::Unclear(format!("the page complains: {texts}")),
+        };
     }
-    if !gone && (!new_errors.is_empty() || !invalid.is_empty()) {
-        let texts = invalid.into_iter().chain(new_errors.into_iter().cloned()).take(5).collect::<Vec<_>>();
-        return Verdict::Refused(texts.join("; "));
+    if let Some(status) = traffic.error() {
+        return if kept.is_empty() {
+            Verdict::Unclear(format!("the site answered with HTTP {status}"))
+        } else {
+            Verdict::Failed(status)
+        };
     }
-    if let Some(status) = failed {
-        return Verdict::Failed(status);
+    let confirmation = wording.confirmation();
+    if !asked.is_empty() {
+        return still_asking(before, after, traffic, confirmation.as_ref(), (&kept, &fresh));
     }
-    if !gone {
-        return Verdict::Unclear;
+    let leaves = |press: words::Press| {
+        after.buttons.iter().any(|it| !it.link && !it.disabled && words::press(&it.text, true) == press)
+    };
+    if let Some(detail) = confirmation {
+        let again = after
+            .buttons
+            .iter()
+            .any(|it| !it.link && it.form.is_some() && words::press(&it.text, true) == words::Press::Submit);
+        if again {
+            return Verdict::Unclear(format!("the page says {detail:?}, and has a button that sends"));
+        }
+        if traffic.ever_wrote {
+            return Verdict::Arrived(Receipt { evidence: "text", detail });
+        }
+        return Verdict::Unclear(format!("the page says {detail:?}, but nothing was sent"));
     }
-    if !no_form {
-        return Verdict::MorePages;
+    if leaves(words::Press::Submit) || leaves(words::Press::Next) {
+        return review(before, after, traffic, leaves(words::Press::Submit));
     }
-    let wrong = WRONG
-        .iter()
-        .any(|word| holds(&words::plain(&format!("{} {}", after.page.title, after.page.heading)), word))
-        || !new_errors.is_empty()
-        || (now.len() < 600 && news(WRONG).is_some());
-    let onward = after.buttons.iter().any(|it| {
-        matches!(words::press(&it.text, true), words::Press::Next | words::Press::Submit) && !it.link
-    });
-    if wrong || onward {
-        return Verdict::Unclear;
+    if wording.contradicts() || !traffic.is_taken() {
+        return Verdict::Unclear("nothing on the page confirms it".into());
     }
-    let address = after.page.url.to_lowercase();
-    if address != before.page.url.to_lowercase() && ROUTE.iter().any(|word| address.contains(word)) {
+    if after.page.url != before.page.url && is_route(&after.page.url) {
         return Verdict::Arrived(Receipt { evidence: "url", detail: after.page.url.clone() });
     }
-    if let Some(phrase) = news(THANKS) {
-        return Verdict::Arrived(Receipt { evidence: "text", detail: phrase.to_owned() });
-    }
-    match taken {
-        Some(status) if !now.is_empty() => Verdict::Arrived(Receipt {
-            evidence: "response",
-            detail: format!("the form was posted and answered {status}"),
-        }),
-        _ => Verdict::Unclear,
+    match wording.thanks() {
+        Some(detail) => Verdict::Arrived(Receipt { evidence: "text", detail }),
+        None => Verdict::Unclear("nothing on the page confirms it".into()),
     }
 }
 
-/// Whether a text holds a phrase on word boundaries; scripts without spaces have none.
-fn holds(text: &str, phrase: &str) -> bool {
-    if phrase.chars().any(|it| it as u32 >= 0x2E80) {
-        return text.contains(phrase);
+/// A page with questions is never the end; it is a next one only where it asks other ones.
+fn still_asking(
+    before: &Form,
+    after: &Form,
+    traffic: &Traffic<'_>,
+    confirmation: Option<&String>,
+    (kept, fresh): (&[&Field], &[&Field]),
+) -> Verdict {
+    if let Some(said) = confirmation.filter(|_| traffic.wrote) {
+        return Verdict::Unclear(format!("the page says {said:?}, and still asks"));
     }
-    text.match_indices(phrase).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_none_or(|it| it == ' ');
-        before && text[at + phrase.len()..].chars().next().is_none_or(|it| it == ' ')
-    })
+    let Some(first) = fresh.first() else {
+        return Verdict::Unclear("the form is still there".into());
+    };
+    // Questions that come to those of before prove nothing once something was sent.
+    let heading = after.page.heading != before.page.heading;
+    if kept.is_empty() || !traffic.wrote || heading {
+        let shown = if heading { &after.page.heading } else { &first.question };
+        return Verdict::GoesOn(format!("the form goes on: {shown}"));
+    }
+    Verdict::Unclear("the form is still there, and asks more".into())
+}
+
+/// A page without questions from which one goes on: an overview before the end, if it shows that.
+fn review(before: &Form, after: &Form, traffic: &Traffic<'_>, submits: bool) -> Verdict {
+    if before.signature() == after.signature() {
+        return Verdict::Unclear("the page is as it was".into());
+    }
+    let text = after.page.text.to_lowercase();
+    let answers = traffic.answers.iter().filter(|it| it.chars().count() > 3);
+    let shown = answers.filter(|it| text.contains(&it.to_lowercase())).take(2).count();
+    let ahead = match (step(&before.page), step(&after.page)) {
+        (Some((was, _)), Some((now, all))) => now > was && now <= all,
+        (None | Some(_), None) | (None, Some(_)) => false,
+    };
+    if !traffic.wrote || ahead || (submits && shown == 2) {
+        return Verdict::GoesOn(format!("the form goes on: {}", after.page.heading));
+    }
+    Verdict::Unclear("nothing on the page confirms it or shows that the form goes on".into())
+}
+
+/// Which step of how many a page says it is.
+pub fn step(page: &crate::form::PageFacts) -> Option<(u32, u32)> {
+    const OF: &[&str] = &["of", "von", "sur", "de", "di", "van", "z", "av", "af", "из", "на", "iz"];
+    for text in [&page.heading, &page.text] {
+        let text = text.to_lowercase().replace('/', " / ");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let found = words.windows(3).find_map(|it| {
+            let (now, all) = (
+                it[0].parse::<u32>().ok()?,
+                it[2].trim_matches(|c: char| !c.is_numeric()).parse::<u32>().ok()?,
+            );
+            let between = OF.contains(&it[1]) || it[1] == "/";
+            (between && (1..=20).contains(&all) && (1..=all).contains(&now)).then_some((now, all))
+        });
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// The questions a page still asks of the applicant: not those of a search, a newsletter, a login.
+pub fn asked(form: &Form) -> Vec<&Field> {
+    let beside = |field: &Field| {
+        let own = || {
+            form.buttons.iter().filter(|it| {
+                it.form == field.form
+                    && it.world.as_ref().map(|it| &it.frame) == field.world.as_ref().map(|it| &it.frame)
+            })
+        };
+        field.form.is_some()
+            && own().any(|button| words::is_side_form(&button.text))
+            && !own().any(|button| {
+                matches!(words::press(&button.text, true), words::Press::Submit | words::Press::Next)
+            })
+    };
+    form.fields.iter().filter(|field| field.kind != Kind::Password && !beside(field)).collect()
+}
+
+fn is_known(before: &Form, field: &Field) -> bool {
+    before.find(field).is_some() || before.fields.iter().any(|old| old.question == field.question)
+}
+
+/// Whether an address is one of those that come after an application, and says nothing else.
+fn is_route(url: &str) -> bool {
+    let lower = url.to_lowercase();
+    let path = lower.split_once("://").map_or(lower.as_str(), |(_, rest)| rest);
+    let path = path.split_once('/').map_or("", |(_, path)| path);
+    let parts: Vec<&str> = path.split(|it: char| !it.is_alphanumeric()).filter(|it| !it.is_empty()).collect();
+    parts.iter().any(|part| ROUTE.contains(part)) && !parts.iter().any(|part| ASTRAY.contains(part))
 }
 
 #[cfg(test)]
@@ -273,73 +277,150 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::browser::exchange::Carrier;
     use crate::decide::test_field;
-    use crate::form::{Kind, PageFacts};
+    use crate::form::{Button, PageFacts};
 
     fn form(text: &str, url: &str, questions: &[&str]) -> Form {
         Form {
-            page: PageFacts { text: text.into(), url: url.into(), ..PageFacts::default() },
+            page: PageFacts {
+                text: text.into(),
+                url: url.into(),
+                heading: text.into(),
+                ..PageFacts::default()
+            },
             fields: questions.iter().map(|it| test_field(Kind::Text, it)).collect(),
             ..Form::default()
         }
     }
 
-    fn sent(status: u16) -> Exchange {
-        Exchange {
+    fn sent(status: u16) -> Vec<Exchange> {
+        vec![Exchange {
             method: "POST".into(),
-            url: "u".into(),
-            document: true,
+            url: "https://a.test/sent".into(),
+            carrier: Carrier::Document,
+            by: "https://a.test/".into(),
             frame: None,
+            message: String::new(),
             status: Some(status),
             sent: Instant::now(),
             done: true,
-        }
+        }]
+    }
+
+    fn after(before: &Form, now: &Form, own: &[Exchange]) -> Verdict {
+        let wrote = !own.is_empty();
+        judge(
+            before,
+            now,
+            &Traffic {
+                own,
+                wrote,
+                ever_wrote: wrote,
+                answers: &["ada@example.org".into(), "Lovelace".into()],
+            },
+        )
+    }
+
+    fn button(text: &str, form: Option<u32>) -> Button {
+        serde_json::from_value(serde_json::json!({"node": 1, "text": text, "submit": true, "link": false, "disabled": false, "form": form})).expect("a button")
+    }
+
+    fn apply() -> Form {
+        form("Apply", "https://a.test/apply", &["Name"])
     }
 
     #[test]
     fn words_that_stood_there_before_prove_nothing() {
-        let before = form("Thank you for your interest in Acme", "/apply", &["Name"]);
-        assert_eq!(judge(&before, &before, &[]), Verdict::Unclear);
+        let before = form("Thank you for applying to Acme", "/apply", &["Name"]);
+        let now = Form { fields: Vec::new(), ..before.clone() };
+        assert!(matches!(after(&before, &now, &sent(200)), Verdict::Unclear(_)));
     }
 
     #[test]
-    fn new_words_prove_arrival() {
-        let (before, after) =
-            (form("Apply", "/apply", &["Name"]), form("Thanks for applying, Ada!", "/apply", &[]));
-        assert!(matches!(judge(&before, &after, &[]), Verdict::Arrived(Receipt { evidence: "text", .. })));
+    fn new_words_prove_arrival_once_something_was_sent() {
+        let now = form("Thanks for applying, Ada!", "/apply", &[]);
+        assert!(matches!(
+            after(&apply(), &now, &sent(200)),
+            Verdict::Arrived(Receipt { evidence: "text", .. })
+        ));
+        assert!(matches!(after(&apply(), &now, &[]), Verdict::Unclear(_)));
+    }
+
+    #[test]
+    fn a_page_that_still_asks_is_never_the_end() {
+        for now in [
+            form("Thanks for applying, Ada!", "/apply", &["Name"]),
+            form("Thanks for applying, Ada!", "/apply", &["Salary"]),
+            Form {
+                buttons: vec![button("Submit application", Some(1))],
+                ..form("Thanks for applying, Ada!", "/apply", &[])
+            },
+        ] {
+            assert!(matches!(after(&apply(), &now, &sent(200)), Verdict::Unclear(_)), "{now:?}");
+        }
     }
 
     #[test]
     fn an_error_page_is_no_receipt() {
-        let before = form("Apply", "/apply", &["Name"]);
-        assert_eq!(
-            judge(&before, &form("Something went wrong", "/apply", &[]), &[sent(200)]),
-            Verdict::Unclear
-        );
-        assert_eq!(judge(&before, &form("Oops", "/apply", &[]), &[sent(500)]), Verdict::Failed(500));
+        for (text, status) in
+            [("Something went wrong", 200), ("Oops", 500), ("Forbidden", 403), ("Hakemus", 200)]
+        {
+            let now = form(text, "https://a.test/success", &[]);
+            let verdict = after(&apply(), &now, &sent(status));
+            let expected = text != "Hakemus";
+            assert_eq!(matches!(verdict, Verdict::Unclear(_)), expected, "{text}: {verdict:?}");
+        }
+        assert_eq!(after(&apply(), &apply(), &sent(403)), Verdict::Failed(403));
     }
 
     #[test]
-    fn a_form_that_complains_was_refused() {
-        let before = form("Apply", "/apply", &["Name"]);
-        let mut after = before.clone();
-        after.fields[0].error = "Name is required".into();
-        assert_eq!(judge(&before, &after, &[]), Verdict::Refused("Name: Name is required".into()));
+    fn a_form_that_complains_was_refused_if_the_site_or_the_browser_did_so() {
+        let mut now = apply();
+        now.fields[0].error = "Name is required".into();
+        let refused = Verdict::Refused("Name: Name is required".into());
+        assert_eq!(after(&apply(), &now, &[]), refused);
+        assert_eq!(after(&apply(), &now, &sent(422)), refused);
+        assert_eq!(after(&apply(), &now, &sent(200)), refused);
+        let loud = |text: &str| Form { errors: vec![text.into()], ..apply() };
+        assert!(matches!(after(&apply(), &loud("Please try again"), &sent(200)), Verdict::Unclear(_)));
+        assert!(matches!(after(&apply(), &loud("Sending…"), &[]), Verdict::Unclear(_)));
     }
 
     #[test]
     fn a_form_with_other_questions_goes_on() {
-        let (before, after) = (form("Apply", "/apply", &["Name"]), form("More", "/apply", &["Salary"]));
-        assert_eq!(judge(&before, &after, &[sent(200)]), Verdict::MorePages);
+        let now = form("More", "/apply", &["Salary"]);
+        assert_eq!(after(&apply(), &now, &sent(200)), Verdict::GoesOn("the form goes on: More".into()));
     }
 
     #[test]
-    fn a_posted_form_that_gave_way_to_a_page_without_questions_arrived() {
-        let (before, after) = (form("Apply", "/apply", &["Name"]), form("Hakemus vastaanotettu", "/x", &[]));
+    fn a_page_without_questions_goes_on_only_where_it_shows_that() {
+        let next =
+            |text: &str, press: &str| Form { buttons: vec![button(press, None)], ..form(text, "/x", &[]) };
+        let before = form("Step 1 of 3", "/apply", &["Name"]);
+        assert!(matches!(after(&before, &next("Step 2 of 3", "Next"), &sent(200)), Verdict::GoesOn(_)));
         assert!(matches!(
-            judge(&before, &after, &[sent(200)]),
-            Verdict::Arrived(Receipt { evidence: "response", .. })
+            after(&before, &next("Review: Lovelace, ada@example.org", "Submit"), &sent(200)),
+            Verdict::GoesOn(_)
         ));
-        assert_eq!(judge(&before, &after, &[]), Verdict::Unclear);
+        assert!(matches!(after(&before, &next("Review", "Submit"), &[]), Verdict::GoesOn(_)));
+        assert!(matches!(after(&before, &next("Acme", "Continue"), &sent(200)), Verdict::Unclear(_)));
+    }
+
+    #[test]
+    fn an_address_proves_arrival_only_with_an_answer_and_without_a_word_against_it() {
+        for (url, text, arrived) in [
+            ("https://a.test/apply/thank-you", "Acme", true),
+            ("https://a.test/apply?success=false", "Acme", false),
+            ("https://a.test/apply/not-submitted", "Acme", false),
+            ("https://a.test/apply/success", "Please complete the questionnaire", false),
+        ] {
+            let verdict = after(&apply(), &form(text, url, &[]), &sent(200));
+            assert_eq!(
+                matches!(verdict, Verdict::Arrived(Receipt { evidence: "url", .. })),
+                arrived,
+                "{url} {text}: {verdict:?}"
+            );
+        }
     }
 }

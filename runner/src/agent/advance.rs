@@ -9,9 +9,8 @@ use crate::form::{Button, Form, words};
 use crate::job::Submit;
 use crate::outcome::Outcome;
 use crate::progress::Step;
+use crate::receipt;
 
-/// How long the next page may take to appear.
-const TURN: Duration = Duration::from_secs(12);
 /// How long a button may stay switched off after the last answer.
 const WAKE: Duration = Duration::from_secs(3);
 
@@ -32,26 +31,31 @@ impl Agent<'_> {
         let Some((press, button)) = onward(&form) else {
             return Err(Outcome::retryable("element_not_found", "The form has no button to go on").into());
         };
-        if press == words::Press::Submit {
-            if self.input.submit == Submit::HoldBack {
-                self.picture("before-submit").await;
-                return Ok(Next::End(Outcome::held_back()));
-            }
-            if !form.page.widgets.is_empty() {
-                // Everything is filled in; only the box is left, and it is a person's to tick.
-                let form = self.ask_for_help(Blocker::Captcha, form).await?;
-                let Some((_, button)) = onward(&form) else {
-                    return Err(
-                        Outcome::retryable("element_not_found", "The form has no button to go on").into()
-                    );
-                };
-                let button = button.clone();
-                return self.send(form, button).await;
-            }
-            let button = button.clone();
-            return self.send(form, button).await;
+        let button = button.clone();
+        let held = match self.input.submit {
+            Submit::Send => false,
+            Submit::HoldBack => true,
+            // The last step is the one that says so, or is not followed by another.
+            Submit::Steps => receipt::step(&form.page).is_some_and(|(now, all)| now >= all),
+        };
+        if press == words::Press::Submit && self.input.submit != Submit::Send {
+            self.picture("before-submit").await;
+            return Ok(Next::End(Outcome::held_back()));
         }
-        self.turn(form).await
+        if held {
+            return self.step(form, button).await;
+        }
+        if press == words::Press::Submit && !form.page.widgets.is_empty() {
+            // Everything is filled in; only the box is left, and it is a person's to tick.
+            let form = self.ask_for_help(Blocker::Captcha, form).await?;
+            let Some((_, button)) = onward(&form) else {
+                return Err(Outcome::retryable("element_not_found", "The form has no button to go on").into());
+            };
+            let button = button.clone();
+            return self.leave(form, button).await;
+        }
+        self.release().await?;
+        self.leave(form, button).await
     }
 
     /// Stops when a question is open that must not be.
@@ -107,44 +111,6 @@ impl Agent<'_> {
         }
         Ok(form)
     }
-
-    /// Presses Next; once more after what the page complained about was put right.
-    async fn turn(&mut self, mut form: Form) -> Result<Next, End> {
-        for last in [false, true] {
-            if let Some(control) = onward(&form).and_then(|(_, button)| button.control())
-                && !self.session.click(&control).await?
-            {
-                self.session.on(&control, "tick", &[]).await?;
-            }
-            self.record.get().actions += 1;
-            self.progress.did(1, "going to the next page").await;
-            let (now, turned) = self.after_turn(&form).await?;
-            if turned {
-                return Ok(Next::Page(Box::new(now)));
-            }
-            if last || !self.mend(&now).await? {
-                return Err(super::stuck(&now).into());
-            }
-            form = self.read().await?;
-        }
-        Err(super::stuck(&form).into())
-    }
-
-    /// Reads the page until it is another one, complains, or has had its time; whether it is another one.
-    async fn after_turn(&mut self, form: &Form) -> Result<(Form, bool), End> {
-        let (before, until) = (form.signature(), tokio::time::Instant::now() + TURN);
-        loop {
-            let now = self.read().await?;
-            if now.signature() != before {
-                return Ok((now, true));
-            }
-            let complains = !now.errors.is_empty() || now.fields.iter().any(|field| !field.error.is_empty());
-            if complains || tokio::time::Instant::now() >= until {
-                return Ok((now, false));
-            }
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-    }
 }
 
 /// The button that leaves the page: best by where it stands, Next before Submit when both stand equally well.
@@ -170,8 +136,15 @@ pub(super) fn onward(form: &Form) -> Option<(words::Press, &Button)> {
     if let Some((_, press, button)) = named.max_by_key(|(score, ..)| *score) {
         return Some((press, button));
     }
-    let mut submits =
-        form.buttons.iter().filter(|it| it.submit && home.contains(&it.form) && it.form.is_some());
-    let only = submits.next().filter(|_| submits.next().is_none())?;
-    Some((words::Press::Submit, only))
+    // Without a word that is known: the only button that sends by its markup, of the form, else of a page without one.
+    let only = |inside: bool| {
+        let mut submits = form.buttons.iter().filter(|it| {
+            let side = words::is_side_form(&it.text) || words::press(&it.text, true) == words::Press::Dismiss;
+            it.submit && !it.disabled && !side && it.form.is_some() == inside && home.contains(&it.form)
+        });
+        submits.next().filter(|_| submits.next().is_none())
+    };
+    let only = only(true).or_else(|| only(false))?;
+    let press = if only.text.is_empty() { words::Press::Other } else { words::Press::Submit };
+    Some((press, only))
 }

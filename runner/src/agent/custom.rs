@@ -188,6 +188,7 @@ fn fillable(form: &Form) -> impl Iterator<Item = &Field> {
 fn pressable(form: &Form) -> Vec<&Button> {
     let may = |button: &&Button| {
         !button.disabled
+            && !button.text.is_empty()
             && words::press(&button.text, true) != words::Press::Submit
             && !orders::speaks_to_a_model(&button.text)
     };

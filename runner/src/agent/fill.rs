@@ -49,12 +49,15 @@ const NOT_RESUME: &[&str] = &[
 impl Agent<'_> {
     /// Answers everything on the page that can be answered, and returns the page as it then is.
     pub(super) async fn fill_page(&mut self, mut form: Form) -> Result<Form, End> {
+        self.hold_back().await?;
         self.progress.expect(u32::try_from(form.fields.len()).unwrap_or(u32::MAX).saturating_add(3));
         let mut handled: HashMap<String, Line> = HashMap::new();
+        self.let_upload(true);
         if let Some(line) = self.upload_resume(&form).await? {
             handled.insert(line.key.clone(), line);
             form = self.read().await?; // the site's parser may have filled other fields
         }
+        self.let_upload(false);
         self.progress.step(Step::FillingForm).await;
         form = self.unfold(form).await?;
         form = self.add_rows(form).await?;
@@ -68,6 +71,7 @@ impl Agent<'_> {
             self.rows = row_numbers(&form.fields);
             self.answer(fresh, &mut handled).await?;
             form = self.read().await?;
+            self.session.hold_submits(true).await?; // in frames that came meanwhile, too
             form = self.unfold(form).await?;
         }
         self.look_again(&form, &mut handled).await?;
@@ -153,6 +157,7 @@ impl Agent<'_> {
             }
             return Ok(line);
         };
+        self.entered.get_or_insert_with(std::time::Instant::now);
         let done = act::fill(&self.session, field, &decision.answer).await?;
         line.value = Some(verify::words(field, &decision.answer));
         (line.state, line.read_back, line.error) = (done.state, done.read_back, done.error);

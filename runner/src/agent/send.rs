@@ -1,73 +1,103 @@
-//! The irreversible step: leave asked, one press, and proof that it arrived.
+//! A page that holds answers is left only under the permit. Where the form provably goes on it is given back; else it is spent.
 
-use std::time::{Duration, Instant};
-
+use serde_json::json;
 use store::runner::Permit;
 
 use super::advance::{Next, onward};
+use super::press::Left;
 use super::{Agent, End};
-use crate::blockers::{self, Blocker};
-use crate::form::{Button, Form};
+use crate::form::{Button, Form, words};
 use crate::outcome::Outcome;
 use crate::progress::Step;
-use crate::receipt::{self, Verdict};
+use crate::receipt::Verdict;
 use crate::record::Sending;
 
-/// How long the proof may take.
-const PROOF: Duration = Duration::from_secs(20);
-const LOOK: Duration = Duration::from_millis(120);
+/// How many of a page's requests stand in the evidence.
+const TOLD: usize = 10;
 
 impl Agent<'_> {
-    /// Sends the form, once, and waits for the proof.
-    pub(super) async fn send(&mut self, form: Form, button: Button) -> Result<Next, End> {
-        self.picture("before-submit").await;
-        self.progress.step(Step::Submitting).await;
-        self.ask_permit().await?;
-        let first = self.press_and_judge(&form, &button).await?;
-        let verdict = match first {
-            Verdict::Refused(what) => self.repair(what).await?,
-            other => other,
-        };
+    /// Leaves the page by this button, and once more after what was complained about was put right.
+    pub(super) async fn leave(&mut self, mut form: Form, mut button: Button) -> Result<Next, End> {
+        let submits = words::press(&button.text, true) == words::Press::Submit;
+        if submits {
+            self.picture("before-submit").await;
+            self.progress.step(Step::Submitting).await;
+        }
+        for last in [false, true] {
+            if self.holds_answers(&form) {
+                self.ask_permit().await?;
+            }
+            let (verdict, left) = self.press_and_judge(&form, &button).await?;
+            let unsent = left.writes.is_empty() && !left.popup;
+            match verdict {
+                Verdict::Arrived(receipt) => {
+                    self.record.get().sending = Sending::Confirmed;
+                    return Ok(Next::End(Outcome::arrived(receipt)));
+                }
+                Verdict::GoesOn(why) => {
+                    self.return_permit(&why, &left).await;
+                    return Ok(Next::Page(Box::new(self.read().await?)));
+                }
+                Verdict::Refused(what) => {
+                    if unsent {
+                        self.return_permit("nothing left the browser, the page complains", &left).await;
+                    } else if self.permitted {
+                        self.record.get().sending = Sending::NotTaken;
+                    }
+                    if last || !self.mend_here().await? {
+                        let said =
+                            if submits { "The form was not accepted" } else { "The form did not go on" };
+                        return Err(Outcome::last("validation_error", format!("{said}: {what}")).into());
+                    }
+                }
+                Verdict::Unmoved => {
+                    self.return_permit("nothing left the browser, the page is as it was", &left).await;
+                    if last || !self.mend_here().await? {
+                        return Err(super::stuck(&self.read().await?).into());
+                    }
+                }
+                other => return Err(self.unproven(other).into()),
+            }
+            form = self.read().await?;
+            let Some((_, again)) = onward(&form) else { return Err(super::stuck(&form).into()) };
+            button = again.clone();
+        }
+        Err(super::stuck(&form).into())
+    }
+
+    async fn mend_here(&mut self) -> Result<bool, End> {
+        self.session.hold_submits(true).await?;
+        let form = self.read().await?;
+        self.mend(&form).await
+    }
+
+    /// The outcome where nobody knows, or the site refused.
+    fn unproven(&mut self, verdict: Verdict) -> Outcome {
         match verdict {
-            Verdict::Arrived(receipt) => {
-                self.record.get().sending = Sending::Confirmed;
-                Ok(Next::End(Outcome::arrived(receipt)))
-            }
-            Verdict::MorePages => {
-                self.record.get().sending = Sending::Granted;
-                Ok(Next::Page(Box::new(self.read().await?)))
-            }
-            Verdict::Refused(what) => {
-                self.record.get().sending = Sending::NotTaken;
-                Err(Outcome::last("validation_error", format!("The form was not accepted: {what}")).into())
-            }
             Verdict::Failed(429) => {
                 self.record.get().sending = Sending::NotTaken;
-                Err(Outcome::last("rate_limited", "The site refused the application: too many requests")
-                    .into())
+                Outcome::last("rate_limited", "The site refused the application: too many requests")
             }
             Verdict::Failed(status @ 400..500) => {
                 self.record.get().sending = Sending::NotTaken;
-                Err(Outcome::last(
+                Outcome::last(
                     "submit_rejected",
                     format!("The site refused the application with HTTP {status}"),
                 )
-                .into())
             }
-            Verdict::Failed(status) => Err(Outcome::last(
+            Verdict::Failed(status) => Outcome::last(
                 "submit_unconfirmed",
                 format!("The site answered the application with HTTP {status}"),
-            )
-            .into()),
-            Verdict::Unclear => Err(Outcome::last(
+            ),
+            Verdict::Unclear(why) => Outcome::last(
                 "submit_unconfirmed",
-                "The application was sent but nothing on the page confirms it",
-            )
-            .into()),
+                format!("The application may have been sent, but nothing confirms it: {why}"),
+            ),
+            _ => Outcome::last("submit_unconfirmed", "The application may have been sent"),
         }
     }
 
-    async fn ask_permit(&mut self) -> Result<(), End> {
+    pub(super) async fn ask_permit(&mut self) -> Result<(), End> {
         if self.permitted {
             return Ok(());
         }
@@ -84,82 +114,22 @@ impl Agent<'_> {
         }
     }
 
-    async fn press_and_judge(&mut self, form: &Form, button: &Button) -> Result<Verdict, End> {
-        let Some(control) = button.control() else { return Ok(Verdict::Unclear) };
-        let pressed = Instant::now();
-        self.record.get().sending = Sending::Pressed;
-        self.session.on(&control, "same_tab", &[]).await?;
-        if !self.session.click(&control).await? {
-            self.session.on(&control, "tick", &[]).await?;
+    /// Gives the permit back, if it is held, with what proves that it was not used up. Whatever the answer, it is asked for anew.
+    pub(super) async fn return_permit(&mut self, why: &str, left: &Left) {
+        if !self.permitted {
+            return;
         }
-        self.record.get().actions += 1;
-        self.progress.step(Step::ExtractingResults).await;
-        let mut verdict = Verdict::Unclear;
-        let mut until = pressed + PROOF;
-        while Instant::now() < until {
-            tokio::time::sleep(LOOK).await;
-            let (after, _) = self.read_any().await?;
-            let sent = self.session.network().writes_since(pressed);
-            verdict = receipt::judge(form, &after, &sent);
-            // By its look the page that asks for a code is one more page of the form.
-            let open = matches!(verdict, Verdict::Unclear | Verdict::MorePages);
-            if let Some(blocker) = late_blocker(&after).filter(|_| open) {
-                if sent.is_empty() || blocker == Blocker::AlreadyApplied {
-                    self.record.get().sending = Sending::NotTaken;
-                }
-                self.ask_for_help(blocker, after).await?;
-                self.record.get().sending = Sending::Pressed;
-                until = Instant::now() + PROOF;
-                continue;
-            }
-            if verdict != Verdict::Unclear {
-                break;
-            }
-            let kept = after.fields.len() >= form.fields.len();
-            if kept
-                && sent.is_empty()
-                && pressed.elapsed() > Duration::from_secs(3)
-                && self.is_invalid(&after).await?
-            {
-                verdict = Verdict::Refused("the browser found a required field empty or malformed".into());
-                break;
-            }
-        }
-        if matches!(verdict, Verdict::Refused(_)) && self.session.network().writes_since(pressed).is_empty() {
-            self.record.get().sending = Sending::Granted; // nothing left the browser
-        }
-        Ok(verdict)
+        let sent: Vec<_> = left
+            .own
+            .iter()
+            .take(TOLD)
+            .map(|it| json!({"request": it.place(), "status": it.status}))
+            .collect();
+        let evidence = json!({"reason": why, "page": self.page, "writes": left.writes.len(), "own": sent});
+        let returned = self.reporter.return_permit(evidence).await;
+        self.permitted = false;
+        self.accounted = Some(std::time::Instant::now());
+        // One that could not be given back counts as spent: no other attempt will get it.
+        self.record.get().sending = if returned { Sending::NotAsked } else { Sending::Granted };
     }
-
-    /// Whether the browser's own checks keep the form from being sent.
-    async fn is_invalid(&self, form: &Form) -> Result<bool, End> {
-        for field in &form.fields {
-            if !self.session.state(field).await?.valid {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// One more round over what the page complains about.
-    async fn repair(&mut self, what: String) -> Result<Verdict, End> {
-        let form = self.read().await?;
-        if !self.mend(&form).await? {
-            return Ok(Verdict::Refused(what));
-        }
-        let form = self.read().await?;
-        match onward(&form) {
-            Some((_, button)) => {
-                let button = button.clone();
-                self.press_and_judge(&form, &button).await
-            }
-            None => Ok(Verdict::Refused(what)),
-        }
-    }
-}
-
-/// What only appears once the button was pressed: a captcha, a code by mail, "you have already applied".
-fn late_blocker(form: &Form) -> Option<Blocker> {
-    use Blocker::{AlreadyApplied, BotCheck, Captcha, TwoFactor};
-    blockers::find(form, None).filter(|it| matches!(it, AlreadyApplied | BotCheck | Captcha | TwoFactor))
 }

@@ -71,12 +71,17 @@ impl Journey {
         }
     }
 
-    /// The attempt is over.
-    pub fn end(mut self, outcome: &Outcome) {
+    /// The permit was given back: it was a step, not the application.
+    pub fn returned(&mut self) {
         self.end_step();
         if let Some(submit) = self.submit.take() {
             submit.end();
         }
+    }
+
+    /// The attempt is over.
+    pub fn end(mut self, outcome: &Outcome) {
+        self.returned();
         self.run.set("gh.class", outcome.class.as_str());
         if let Some(code) = outcome.code {
             self.run.fail(code);

@@ -9,6 +9,8 @@ use tokio::time::sleep;
 use super::journey::Journey;
 use crate::note::Note;
 
+/// How often a permit is offered back; one that cannot be stays spent, which is safe.
+const RETURNS: u32 = 3;
 /// How often what must not be lost is tried again, and how long between two tries.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -44,6 +46,14 @@ pub(super) async fn keep(
                     journey.permitted(&permit);
                 }
                 let _ = answer.send(permit); // a job that stopped meanwhile does not submit
+            }
+            Note::Return(evidence, answer) => {
+                let returned = return_permit(attempt, &evidence).await;
+                tracing::info!(returned, %evidence, "permit given back");
+                if let Some(journey) = journey.as_deref_mut().filter(|_| returned) {
+                    journey.returned();
+                }
+                let _ = answer.send(returned);
             }
         }
     }
@@ -81,4 +91,16 @@ async fn permit(attempt: &Attempt) -> Permit {
         sleep(PAUSE).await;
     }
     Permit::Refused("the database could not be reached".into())
+}
+
+/// Repeating it is harmless. Without an answer the permit counts as spent.
+async fn return_permit(attempt: &Attempt, evidence: &serde_json::Value) -> bool {
+    for _ in 0..RETURNS {
+        match attempt.return_permit("submit", evidence).await {
+            Ok(returned) => return returned,
+            Err(error) => tracing::warn!(error = %boot::chain(&error), "permit not taken back yet"),
+        }
+        sleep(PAUSE).await;
+    }
+    false
 }

@@ -17,7 +17,7 @@ use chromiumoxide::cdp::browser_protocol::{dom, inspector, network, page};
 use chromiumoxide::cdp::js_protocol::runtime::RunIfWaitingForDebuggerParams;
 use tokio::time::Instant;
 
-use super::guard::hold;
+use super::guard::{hold, script};
 use super::launch::Killer;
 use super::network::Network;
 use super::wire::{Event, Events, Wire};
@@ -44,7 +44,9 @@ pub(super) struct Frames(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     apart: Vec<Apart>,
-    guarded: bool,
+    workers: Vec<SessionId>,
+    /// Whether a guard holds what is to come, and whether it keeps pages in their tab.
+    guarded: Option<bool>,
 }
 
 impl Frames {
@@ -56,23 +58,41 @@ impl Frames {
         self.lock().apart.iter().find(|it| it.session == *session).cloned()
     }
 
-    /// Has every frame that is to come held by the guard before it begins; returns those that are there.
-    pub(super) fn guard(&self) -> Vec<Apart> {
-        let mut known = self.lock();
-        known.guarded = true;
-        known.apart.clone()
+    /// Has every frame and worker that is to come held by the guard before it begins; returns those that are there.
+    pub(super) fn guard(&self, one_tab: bool) -> Vec<SessionId> {
+        self.lock().guarded = Some(one_tab);
+        self.sessions()
     }
 
-    /// Adds a frame; says whether the guard is to hold it.
-    fn add(&self, apart: Apart) -> bool {
+    /// Ends that; returns those that are held.
+    pub(super) fn unguard(&self) -> Vec<SessionId> {
+        self.lock().guarded = None;
+        self.sessions()
+    }
+
+    fn sessions(&self) -> Vec<SessionId> {
+        let known = self.lock();
+        known.apart.iter().map(|it| it.session.clone()).chain(known.workers.iter().cloned()).collect()
+    }
+
+    /// Adds a frame; says whether and how the guard is to hold it.
+    fn add(&self, apart: Apart) -> Option<bool> {
         let mut known = self.lock();
         known.apart.push(apart);
+        known.guarded
+    }
+
+    /// Adds a worker; says whether the guard is to hold it.
+    fn add_worker(&self, session: SessionId) -> Option<bool> {
+        let mut known = self.lock();
+        known.workers.push(session);
         known.guarded
     }
 
     /// Forgets a frame and those inside it.
     pub(super) fn remove(&self, session: &SessionId) {
         let (mut known, mut gone) = (self.lock(), vec![session.clone()]);
+        known.workers.retain(|it| it != session);
         known.apart.retain(|it| {
             let stays = !gone.contains(&it.session) && !gone.contains(&it.parent);
             if !stays {
@@ -139,8 +159,14 @@ impl Watch {
             let guarded = self.frames.add(Apart { frame, session: session.clone(), parent });
             let inner = attend(&self.wire, &session);
             self.wire.tell(Some(&session), inner);
-            if guarded {
-                hold(&self.wire, &session);
+            if let Some(one_tab) = guarded {
+                hold(&self.wire, &session, script(one_tab));
+            }
+        } else {
+            // What a worker sends is seen and held like what its page sends.
+            self.wire.tell(Some(&session), network::EnableParams::default());
+            if self.frames.add_worker(session.clone()).is_some() {
+                hold(&self.wire, &session, "");
             }
         }
         self.wire.tell(Some(&session), RunIfWaitingForDebuggerParams::default());

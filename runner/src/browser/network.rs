@@ -5,32 +5,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chromiumoxide::cdp::browser_protocol::network::{
-    EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived, ResourceType,
+    EventLoadingFailed, EventLoadingFinished, EventRequestWillBeSent, EventResponseReceived,
+    EventWebSocketFrameSent,
 };
 
+use super::exchange::{Carrier, Exchange};
 use super::wire::Event;
 
 /// A request that takes longer than this (long polling, a stream) does not keep the page from being quiet.
 const SLOW: Duration = Duration::from_secs(4);
-
-/// One request of the page.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// Its HTTP method.
-    pub method: String,
-    /// Its address.
-    pub url: String,
-    /// Whether it loads a document (a page or a frame).
-    pub document: bool,
-    /// The frame it belongs to.
-    pub frame: Option<String>,
-    /// The answer's HTTP status.
-    pub status: Option<u16>,
-    /// When it was sent.
-    pub sent: Instant,
-    /// Whether it has ended, well or not.
-    pub done: bool,
-}
+/// How much of a socket's message is kept.
+const MESSAGE: usize = 20_000;
 
 /// The requests of a page, by id.
 #[derive(Debug, Default)]
@@ -44,13 +29,6 @@ impl Network {
         found
     }
 
-    /// Every request sent since `since` that changes something on the other side.
-    pub fn writes_since(&self, since: Instant) -> Vec<Exchange> {
-        let mut found = self.since(since);
-        found.retain(|it| !matches!(it.method.as_str(), "GET" | "HEAD" | "OPTIONS"));
-        found
-    }
-
     /// How many requests are on their way, slow ones left out.
     pub fn pending(&self) -> usize {
         self.lock().values().filter(|it| !it.done && it.sent.elapsed() < SLOW).count()
@@ -59,7 +37,9 @@ impl Network {
     /// The last answer to a document request of `frame`.
     pub fn document_status(&self, frame: &str) -> Option<u16> {
         let requests = self.lock();
-        let documents = requests.values().filter(|it| it.document && it.frame.as_deref() == Some(frame));
+        let documents = requests
+            .values()
+            .filter(|it| it.carrier == Carrier::Document && it.frame.as_deref() == Some(frame));
         documents.filter(|it| it.status.is_some()).max_by_key(|it| it.sent).and_then(|it| it.status)
     }
 
@@ -98,6 +78,11 @@ impl Network {
                     self.end(ended.request_id.inner());
                 }
             }
+            EventWebSocketFrameSent::IDENTIFIER => {
+                if let Some(sent) = event.read::<EventWebSocketFrameSent>() {
+                    self.said(&sent);
+                }
+            }
             _ => {}
         }
     }
@@ -115,11 +100,31 @@ impl Network {
         let exchange = Exchange {
             method: event.request.method.clone(),
             url: event.request.url.clone(),
-            document: event.r#type == Some(ResourceType::Document),
+            carrier: Carrier::of(event.r#type.as_ref()),
+            by: event.document_url.clone(),
             frame: event.frame_id.as_ref().map(|frame| frame.inner().clone()),
+            message: String::new(),
             status: None,
             sent: Instant::now(),
             done: false,
+        };
+        requests.insert(id, exchange);
+    }
+
+    /// Each message on a socket stands for itself.
+    fn said(&self, event: &EventWebSocketFrameSent) {
+        let mut requests = self.lock();
+        let id = format!("{}/{}", event.request_id.inner(), requests.len());
+        let exchange = Exchange {
+            method: "SEND".into(),
+            url: String::new(),
+            carrier: Carrier::Socket,
+            by: String::new(),
+            frame: None,
+            message: event.response.payload_data.chars().take(MESSAGE).collect(),
+            status: None,
+            sent: Instant::now(),
+            done: true,
         };
         requests.insert(id, exchange);
     }

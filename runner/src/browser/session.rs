@@ -179,6 +179,16 @@ impl Session {
         Ok(found)
     }
 
+    /// Whether another page was opened beside this one.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn has_popup(&self) -> Result<bool, BrowserError> {
+        let all = target::GetTargetsParams::default();
+        let targets = self.call_browser("Target.getTargets", all).await?.target_infos;
+        Ok(targets.iter().any(|it| it.r#type == "page" && it.opener_id.as_ref() == Some(self.target_id())))
+    }
+
     /// What the page sent and received.
     pub fn network(&self) -> &Network {
         &self.network

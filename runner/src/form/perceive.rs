@@ -176,6 +176,20 @@ impl Session {
         }
     }
 
+    /// Keeps what is pressed on the page from sending its forms, in all frames, or lets it.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn hold_submits(&self, on: bool) -> Result<(), BrowserError> {
+        for world in self.worlds().await? {
+            match self.run::<Value>(&world, "on => { __gh.hold_submits(on); }", &[on.into()]).await {
+                Ok(_) | Err(BrowserError::Stale(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Calls one of our script's functions on a node.
     ///
     /// # Errors

@@ -69,6 +69,7 @@ pub struct Ran {
     pub outcome: Outcome,
     pub record: Shared,
     pub permits_asked: usize,
+    pub permits_returned: usize,
     pub events: Vec<&'static str>,
     /// Everything that was said, as text.
     pub said: String,
@@ -135,7 +136,8 @@ impl Run {
         self.input.deadline = tokio::time::Instant::now() + self.time;
         let (notes, mut inbox) = mpsc::channel(16);
         let asked = Arc::new(AtomicUsize::new(0));
-        let (count, permit) = (Arc::clone(&asked), self.permit);
+        let returned = Arc::new(AtomicUsize::new(0));
+        let (count, back, permit) = (Arc::clone(&asked), Arc::clone(&returned), self.permit);
         let listening = tokio::spawn(async move {
             let (mut events, mut said) = (Vec::new(), String::new());
             while let Some(note) = inbox.recv().await {
@@ -149,6 +151,10 @@ impl Run {
                         };
                         let _ = answer.send(copy);
                     }
+                    Note::Return(_, answer) => {
+                        back.fetch_add(1, Ordering::SeqCst);
+                        let _ = answer.send(true);
+                    }
                     Note::Event { kind, .. } => events.push(kind),
                     Note::Progress(_) | Note::Usage(_) => {}
                 }
@@ -157,7 +163,14 @@ impl Run {
         });
         let (outcome, record) = Box::pin(job::run(self.input, self.tools, self.desk, notes, self.stop)).await;
         let (events, said) = listening.await.expect("the listener");
-        Ran { outcome, record, permits_asked: asked.load(Ordering::SeqCst), events, said }
+        Ran {
+            outcome,
+            record,
+            permits_asked: asked.load(Ordering::SeqCst),
+            permits_returned: returned.load(Ordering::SeqCst),
+            events,
+            said,
+        }
     }
 }
 
@@ -172,6 +185,6 @@ impl Ran {
     /// Asserts that the application provably arrived.
     pub fn arrived(&self) {
         assert!(self.outcome.submitted(), "{:?}\n{:#?}", self.outcome, self.record.get().lines);
-        assert_eq!(self.permits_asked, 1);
+        assert_eq!(self.permits_asked, self.permits_returned + 1, "the permit of the last step is spent");
     }
 }

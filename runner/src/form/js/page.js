@@ -1,14 +1,15 @@
 // The page around the form: buttons, messages, evidence; and the few things we do to it.
 const BUTTON = 'button,input[type=submit],input[type=button],input[type=image],[role=button],a[href]';
 gh.buttons = () => all(BUTTON).filter((el) => visible(el) && !closest(el, 'nav,footer,[role=navigation]')).map((el) => {
-  const text = el.tagName === 'INPUT' ? el.value || el.alt || 'Submit' : line(el, { controls: true }) || el.getAttribute('aria-label') || el.title || '';
+  const icon = el.querySelector('img[alt],svg > title,[aria-label],[title]');
+  const text = el.tagName === 'INPUT' ? el.value || el.alt || 'Submit' : line(el, { controls: true }) || el.getAttribute('aria-label') || el.title || (icon ? icon.getAttribute('alt') || icon.getAttribute('aria-label') || icon.getAttribute('title') || icon.textContent.trim() : '');
   const form = el.form || closest(el, 'form');
   return {
     node: id(el), text: text.slice(0, 80), submit: el.type === 'submit' || el.type === 'image', link: el.tagName === 'A',
     label: el.getAttribute('aria-label') || '', section: heading(el) || groupOf(el),
     disabled: !!el.disabled || el.getAttribute('aria-disabled') === 'true', form: form ? id(form) : null,
   };
-}).filter((it) => it.text).slice(0, 200);
+}).filter((it) => it.text || it.submit).slice(0, 200);
 
 gh.errors = () => [...new Set(all('[role=alert],[aria-live=assertive],[class*=error i],[class*=invalid-feedback i],[class*=validation i]')
   .filter((el) => visible(el) && !el.matches(CONTROL) && el.tagName !== 'FORM' && !el.querySelector(CONTROL)).map((el) => line(el)).filter((text) => text && text.length < 300))].slice(0, 20);
@@ -102,7 +103,11 @@ gh.search_box = (i) => {
   return at && at !== el && at.tagName === 'INPUT' && at.type === 'search' && !at.readOnly && visible(at) ? id(at) : null;
 };
 gh.in_form = (i) => !!closest(nodes[i], 'form');
-gh.same_tab = (i) => { const el = closest(nodes[i], 'a[target],form[target]') || nodes[i]; el.removeAttribute('target'); };
+gh.same_tab = (i) => { const el = nodes[i]; [closest(el, 'a[target],form[target]'), el, el.form].forEach((it) => it && ['target', 'formtarget'].forEach((name) => it.removeAttribute(name))); };
+// While a page is filled nothing we press may send its forms: not Enter in a list, not a button that only opens something.
+let holding = false;
+addEventListener('submit', (event) => { if (holding) { event.preventDefault(); event.stopImmediatePropagation(); } }, true);
+gh.hold_submits = (on) => { holding = on; };
 gh.state = (field) => { const el = nodes[field.node]; return { live: !!el && el.isConnected, value: gh.value(field), invalid: !!el && el.getAttribute('aria-invalid') === 'true', error: el ? errorOf(el, null) : '', valid: !el || !el.validity || el.validity.valid }; };
 
 // The list a popup control opened: by its own word, else any list that is on the page now.
