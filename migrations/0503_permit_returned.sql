@@ -1,7 +1,7 @@
 -- The permit is given back where the form provably goes on: a step of a wizard was not the application.
 -- A row of gh_permits means "may have been sent" to all its readers, so that a permit given back is no row; the job's events keep what proved it.
 
--- The leave to do an irreversible thing: to one attempt of a job at a time, and to none after it unless it was given back.
+-- The leave to do an irreversible thing: to one attempt of an application at a time, and to none after it unless it was given back.
 -- The same attempt may ask again, its reply may have been lost.
 create or replace function gh_attempt_permit(p_attempt uuid, p_fence bigint, p_token text, p_effect text) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -9,6 +9,7 @@ declare
   a gh_job_attempts := gh_attempt_of(p_attempt, p_fence, p_token);
   j gh_automation_jobs;
   p gh_permits;
+  v_other text;
 begin
   if a.id is null then
     perform gh_fenced('permit');
@@ -21,6 +22,11 @@ begin
     return jsonb_build_object('granted', false, 'reason', format('the attempt is %s and the job is %s', coalesce(a.end_class, a.state), j.status));
   elsif a.hard_deadline < now() then
     return jsonb_build_object('granted', false, 'reason', 'the time of the job is over');
+  end if;
+  -- What happens once is an application (0500): from here on its rows are locked, so that of two of its jobs one is refused.
+  v_other := gh_application_refuses_permit(j.id);
+  if v_other is not null then
+    return jsonb_build_object('granted', false, 'reason', v_other);
   end if;
   insert into gh_permits (job_id, effect, attempt_id, fence) values (j.id, p_effect, a.id, a.fence) on conflict do nothing;
   select * into p from gh_permits where job_id = j.id and effect = p_effect;

@@ -219,25 +219,45 @@ async fn a_job_of_two_applications_makes_them_one() {
     runner.permit("submit").await.expect("answered");
     runner.finish(&json!({"class": "completed"})).await.expect("ended");
     let tasks = insert(&world, user, Some("t"), json!({})).await;
-    assert_eq!(begin(&world).await.0, tasks);
+    let (running_job, running) = begin(&world).await;
+    assert_eq!(running_job, tasks);
     // It retries the one and carries the task of the other, which runs: neither goes on to a second sending.
     let both = insert(&world, user, Some("t"), json!({ "retryOf": alone })).await;
     assert_ended_without_a_machine(&world, both, alone).await;
-    let runner = world
-        .runner(domain::id::AttemptId(
-            sqlx::query_scalar("select execution_attempt_id from gh_automation_jobs where status = 'running'")
-                .fetch_one(&mut world.sql().await)
-                .await
-                .expect("it runs"),
-        ))
-        .await;
-    let _ = runner;
-    let refused: Option<String> = sqlx::query_scalar("select gh_application_refuses_permit($1)")
-        .bind(tasks.0)
-        .fetch_one(&mut world.sql().await)
-        .await
-        .expect("answered");
-    assert!(refused.is_some_and(|why| why.contains(&alone.to_string())));
+    let refused = running.permit("submit").await.expect("answered");
+    assert!(matches!(&refused, Permit::Refused(why) if why.contains(&alone.to_string())), "{refused:?}");
+    // It ends as what the earlier job made of it, and VALET is not told a second end of its task.
+    running.finish(&json!({"class": "final", "error_code": "permit_refused"})).await.expect("ended");
+    assert_eq!(world.job(tasks, "error_code").await.as_deref(), Some("application_already_sent"));
+    assert_eq!(world.count("select count(*) from gh_outbox where event = 'failed'").await, 0);
+}
+
+#[tokio::test]
+async fn of_two_jobs_of_an_application_that_ask_at_the_same_moment_one_gets_the_permit() {
+    let world = World::new().await;
+    let user = UserId::new();
+    for task in ["one", "two"] {
+        insert(&world, user, Some(task), json!({})).await;
+    }
+    let claimed = world.claim(2).await;
+    let mut runners = Vec::new();
+    for one in &claimed {
+        let mut runner = world.runner(one.attempt_id).await;
+        started(&mut runner).await;
+        runners.push(runner);
+    }
+    // A third job joins the two applications while both of them run.
+    insert(&world, user, Some("two"), json!({ "retryOf": claimed[0].job_id })).await;
+    if world.count("select count(distinct application_id) from gh_applications").await != 1 {
+        insert(&world, user, Some("one"), json!({ "retryOf": claimed[1].job_id })).await;
+    }
+    let answers = futures::future::join_all(runners.iter().map(|runner| runner.permit("submit"))).await;
+    let granted = answers.iter().filter(|answer| matches!(answer, Ok(Permit::Granted))).count();
+    assert_eq!(granted, 1, "{answers:?}");
+    // A step that was not the application gives it back, and then the other one may have it.
+    let holder = answers.iter().position(|answer| matches!(answer, Ok(Permit::Granted))).expect("one");
+    assert!(runners[holder].return_permit("submit", &json!({ "reason": "the form goes on" })).await.expect("answered"));
+    assert_eq!(runners[1 - holder].permit("submit").await.expect("answered"), Permit::Granted);
 }
 
 #[tokio::test]
