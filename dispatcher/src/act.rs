@@ -163,7 +163,10 @@ impl Engine {
                 }
                 let duplicates = store::upkeep::end_duplicates(&self.db).await;
                 if let Ok(duplicates @ 1..) = duplicates {
-                    tracing::warn!(duplicates, "jobs ended: their application was sent by another job, or may have been");
+                    tracing::warn!(
+                        duplicates,
+                        "jobs ended: their application was sent by another job, or may have been"
+                    );
                 }
                 expired.and(refused).and(unanswered).and(duplicates)?;
                 Ok(())

@@ -53,7 +53,9 @@ pub fn sentence(facts: &Facts, loads: &[Load], breaker: Option<&Breaker>) -> Opt
     if let Some(holder) = &facts.application {
         let (other, status) = (holder.job_id, holder.status.as_str());
         return Some(if holder.kind == "sent" {
-            format!("Job {other} ({status}) has sent this application, or may have: the job is about to be ended.")
+            format!(
+                "Job {other} ({status}) has sent this application, or may have: the job is about to be ended."
+            )
         } else {
             format!("It waits for job {other} ({status}) of the same application.")
         });

@@ -175,5 +175,7 @@ fn applications_already_sent(sent: &[SentBefore], jobs: &[NewJob]) -> ApiError {
                 "existing_status": sent.status })
         })
         .collect();
-    found.first().map_or_else(ApiError::unavailable, |(_, first)| already_sent(first).and("errors", json!(items)))
+    found
+        .first()
+        .map_or_else(ApiError::unavailable, |(_, first)| already_sent(first).and("errors", json!(items)))
 }

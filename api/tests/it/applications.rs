@@ -51,11 +51,19 @@ async fn every_entrance_refuses_an_application_that_was_sent_or_may_have_been() 
             item.as_object_mut().expect("an object").remove("user_id");
             item
         };
-        let batch = json!({ "user_id": user(), "jobs": [item(json!({})), item(json!({ "valet_task_id": task }))] });
+        let batch =
+            json!({ "user_id": user(), "jobs": [item(json!({})), item(json!({ "valet_task_id": task }))] });
         let answer = service.post("/jobs/batch", &batch).await;
         names(&answer, &first);
-        assert_eq!((&answer.body["errors"][0]["index"], &answer.body["errors"][1]), (&json!(1), &Value::Null));
-        assert_eq!(service.rows("select count(*) as n from gh_automation_jobs"), before, "nothing was written");
+        assert_eq!(
+            (&answer.body["errors"][0]["index"], &answer.body["errors"][1]),
+            (&json!(1), &Value::Null)
+        );
+        assert_eq!(
+            service.rows("select count(*) as n from gh_automation_jobs"),
+            before,
+            "nothing was written"
+        );
     }
 }
 
@@ -66,7 +74,11 @@ async fn an_application_that_was_surely_not_sent_or_lives_may_be_asked_for_again
     assert_eq!(service.post("/valet/apply", &apply("refused")).await.status, 201);
     assert_eq!(service.post("/valet/apply", &apply("lives")).await.status, 201);
     let second = service.post("/valet/apply", &apply("lives")).await;
-    assert_eq!((second.status.as_u16(), &second.body["status"]), (201, &json!("pending")), "it waits for the first");
+    assert_eq!(
+        (second.status.as_u16(), &second.body["status"]),
+        (201, &json!("pending")),
+        "it waits for the first"
+    );
 }
 
 #[tokio::test]
@@ -74,7 +86,9 @@ async fn a_repeated_key_is_answered_as_one_also_when_the_application_was_sent() 
     let service = Service::start().await;
     let body = job(json!({ "valet_task_id": "t", "idempotency_key": "k" }));
     let first = service.post("/jobs", &body).await.body["id"].as_str().expect("an id").to_owned();
-    service.sql(&format!("update gh_automation_jobs set status = 'completed', completed_at = now() where id = '{first}'"));
+    service.sql(&format!(
+        "update gh_automation_jobs set status = 'completed', completed_at = now() where id = '{first}'"
+    ));
     let again = service.post("/jobs", &body).await;
     assert_eq!((again.status.as_u16(), &again.body["error"]), (409, &json!("duplicate_idempotency_key")));
     assert_eq!(again.body["existing_job_id"], first);

@@ -86,7 +86,7 @@ impl Engine {
         for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
             // The list may be an old one: what it shows may be gone, and paid for.
             let found = self.fly.get(app, &machine.id).await?;
-            if !found.is_some_and(|found| !found.state.is_leaving()) {
+            if found.is_none_or(|found| found.state.is_leaving()) {
                 continue;
             }
             if machines::reopen(&self.db, &machine.id).await? {

@@ -41,11 +41,12 @@ async fn begin(world: &World) -> (JobId, Attempt) {
 async fn die_behind_the_permit(world: &World) -> JobId {
     let (job, runner) = begin(world).await;
     assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
-    let attempt: uuid::Uuid = sqlx::query_scalar("select execution_attempt_id from gh_automation_jobs where id = $1")
-        .bind(job.0)
-        .fetch_one(&mut world.sql().await)
-        .await
-        .expect("an attempt");
+    let attempt: uuid::Uuid =
+        sqlx::query_scalar("select execution_attempt_id from gh_automation_jobs where id = $1")
+            .bind(job.0)
+            .fetch_one(&mut world.sql().await)
+            .await
+            .expect("an attempt");
     world.close(domain::id::AttemptId(attempt), EndClass::Crash, &why("gone")).await;
     assert_eq!(world.job(job, "error_code").await.as_deref(), Some("submission_unknown"));
     job
@@ -68,12 +69,13 @@ async fn assert_ended_without_a_machine(world: &World, later: JobId, earlier: Jo
         .await
         .expect("a count");
     assert_eq!(told, 0, "VALET's task belongs to the earlier job");
-    let events: i64 =
-        sqlx::query_scalar("select count(*) from gh_job_events where job_id = $1 and event_type = 'job_failed'")
-            .bind(later.0)
-            .fetch_one(&mut world.sql().await)
-            .await
-            .expect("a count");
+    let events: i64 = sqlx::query_scalar(
+        "select count(*) from gh_job_events where job_id = $1 and event_type = 'job_failed'",
+    )
+    .bind(later.0)
+    .fetch_one(&mut world.sql().await)
+    .await
+    .expect("a count");
     assert_eq!(events, 1);
 }
 
@@ -95,7 +97,11 @@ async fn a_retry_by_insert_after_an_unknown_outcome_ends_before_a_machine_is_pai
         }
         assert_eq!(die_behind_the_permit(&world).await, earlier);
         // VALET replaces the metadata of a job it was told of.
-        world.execute("update gh_automation_jobs set metadata = '{\"cost_breakdown\": {}}', valet_task_id = null").await;
+        world
+            .execute(
+                "update gh_automation_jobs set metadata = '{\"cost_breakdown\": {}}', valet_task_id = null",
+            )
+            .await;
         let later = match linked_by {
             "retryOf" | "a retry of a retry" => retry_of(&world, user, first).await,
             "both" => insert(&world, user, task, json!({ "retryOf": first })).await,
@@ -136,7 +142,8 @@ async fn a_later_job_waits_while_an_earlier_one_lives_and_runs_when_that_was_sur
     assert_eq!(job, first);
     // The site refused the form: it was not sent.
     assert_eq!(runner.permit("submit").await.expect("answered"), Permit::Granted);
-    let refused = json!({"class": "final", "error_code": "validation_error", "permit_outcome": "not_submitted"});
+    let refused =
+        json!({"class": "final", "error_code": "validation_error", "permit_outcome": "not_submitted"});
     runner.finish(&refused).await.expect("ended");
     let (job, _runner) = begin(&world).await;
     assert_eq!(job, second);
@@ -154,9 +161,12 @@ async fn a_job_that_waits_for_one_that_completes_ends_with_it_and_tells_nobody()
     assert_ended_without_a_machine(&world, second, first).await;
     assert_eq!(world.count("select count(*) from gh_outbox where event = 'completed'").await, 1);
     // Nor does it come back by hand, or by the API.
-    world.execute("update gh_automation_jobs set status = 'pending', worker_id = null where status = 'failed'").await;
+    world
+        .execute("update gh_automation_jobs set status = 'pending', worker_id = null where status = 'failed'")
+        .await;
     assert_eq!(world.job(second, "status").await.as_deref(), Some("failed"));
-    let retried = store::jobs::retry(&world.db, store::jobs::Scope::Everyone, second).await.expect("answered");
+    let retried =
+        store::jobs::retry(&world.db, store::jobs::Scope::Everyone, second).await.expect("answered");
     assert_eq!(retried, store::jobs::Retry::Sent(domain::job::JobStatus::Failed));
 }
 
@@ -256,7 +266,12 @@ async fn of_two_jobs_of_an_application_that_ask_at_the_same_moment_one_gets_the_
     assert_eq!(granted, 1, "{answers:?}");
     // A step that was not the application gives it back, and then the other one may have it.
     let holder = answers.iter().position(|answer| matches!(answer, Ok(Permit::Granted))).expect("one");
-    assert!(runners[holder].return_permit("submit", &json!({ "reason": "the form goes on" })).await.expect("answered"));
+    assert!(
+        runners[holder]
+            .return_permit("submit", &json!({ "reason": "the form goes on" }))
+            .await
+            .expect("answered")
+    );
     assert_eq!(runners[1 - holder].permit("submit").await.expect("answered"), Permit::Granted);
 }
 
@@ -275,7 +290,8 @@ async fn a_machine_that_was_started_before_its_application_was_sent_is_refused()
         .await
         .expect("a permit");
     world.execute("update gh_automation_jobs set status = 'cancelled' where worker_id is null").await;
-    let reply = world.runner(claimed.attempt_id).await.start(uuid::Uuid::new_v4(), "m").await.expect("answered");
+    let reply =
+        world.runner(claimed.attempt_id).await.start(uuid::Uuid::new_v4(), "m").await.expect("answered");
     assert!(matches!(reply, Start::Refused(_)), "{reply:?}");
     assert_eq!(world.job(first, "error_code").await.as_deref(), Some("application_already_sent"));
     assert_eq!(world.count("select count(*) from gh_outbox where event = 'failed'").await, 0);
@@ -328,7 +344,10 @@ async fn a_thousand_jobs_that_wait_do_not_slow_the_claim_of_others() {
     let other = world.insert(UserId::new(), "starter").await;
     let claimed = world.claim(10).await;
     assert_eq!(claimed.len(), 2);
-    assert!(claimed.iter().any(|one| one.job_id == other), "they do not fill the window in front of everybody");
+    assert!(
+        claimed.iter().any(|one| one.job_id == other),
+        "they do not fill the window in front of everybody"
+    );
 }
 
 #[tokio::test]

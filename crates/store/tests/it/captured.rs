@@ -18,7 +18,8 @@ fn call(request_id: &str, dollars: u64) -> Call {
     }
 }
 
-const SPENT: &str = "select coalesce(round(sum(cost_usd) * 1000000), 0)::bigint from gh_cost_ledger where kind = 'llm'";
+const SPENT: &str =
+    "select coalesce(round(sum(cost_usd) * 1000000), 0)::bigint from gh_cost_ledger where kind = 'llm'";
 const CAP: &str = "select budget_micros from gh_job_attempts limit 1";
 
 #[tokio::test]
@@ -102,6 +103,9 @@ async fn a_job_that_its_machines_give_back_for_ever_ends() {
     }
     assert_eq!(world.job(job, "error_code").await.as_deref(), Some("released_too_often"));
     assert_eq!(waited[..3], [false, false, false], "a machine that must stop loses no time");
-    assert!(waited[3..10].iter().all(|waited| *waited), "who does it again and again waits longer and longer");
+    assert!(
+        waited[3..10].iter().all(|waited| *waited),
+        "who does it again and again waits longer and longer"
+    );
     assert_eq!(world.job(job, "retry_count").await.as_deref(), Some("0"));
 }

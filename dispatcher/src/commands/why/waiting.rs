@@ -69,14 +69,22 @@ fn other_job_of_application(facts: &Facts) -> Option<Answer> {
     let (reason, sentence) = match holder.kind.as_str() {
         "sent" => (
             "application_already_sent",
-            format!("Job {other} ({status}) has sent this application, or may have: the job is about to be ended."),
+            format!(
+                "Job {other} ({status}) has sent this application, or may have: the job is about to be ended."
+            ),
         ),
         _ => (
             "application_held",
-            format!("It waits for job {other} ({status}) of the same application: it starts when that has ended and was surely not sent."),
+            format!(
+                "It waits for job {other} ({status}) of the same application: it starts when that has ended and was surely not sent."
+            ),
         ),
     };
-    Some(Answer::new(reason, sentence, json!({ "other_job_id": other, "other_status": status, "kind": holder.kind })))
+    Some(Answer::new(
+        reason,
+        sentence,
+        json!({ "other_job_id": other, "other_status": status, "kind": holder.kind }),
+    ))
 }
 
 fn bound_to_worker(job: &Job, now: DateTime<Utc>) -> Option<Answer> {
