@@ -92,6 +92,15 @@ impl Case {
         self.until("the permit", "select 1 as n from gh_permits where job_id = '$job'").await;
     }
 
+    /// Waits until every machine is gone and billed.
+    pub async fn until_machines_end(&self) {
+        self.until(
+            "the end of every machine",
+            "select 1 as n where not exists (select 1 from gh_machines where closed_at is null)",
+        )
+        .await;
+    }
+
     /// Kills every browser of the stack, as the kernel does when memory is short.
     pub fn kill_browsers(&self) {
         for browser in self.stack.browsers() {
@@ -122,11 +131,7 @@ impl Case {
             }
             sleep(Duration::from_millis(50)).await;
         };
-        self.until(
-            "the end of every machine",
-            "select 1 as n where not exists (select 1 from gh_machines where closed_at is null)",
-        )
-        .await;
+        self.until_machines_end().await;
         let accepted = self.stack.site().accepted("it").len();
         let ledger: Ledger = sql::rows(
             &self.stack.database_url(),

@@ -193,6 +193,27 @@ fn type_in(document: &str, stack: &Stack, job: &str) {
     }
 }
 
+/// What `dispatcher reap --dry-run` says.
+fn planned(stack: &Stack) -> String {
+    let mut command = Command::new(programs::path("dispatcher").expect("built"));
+    command.args(["reap", "--dry-run"]).envs(stack.exports()).env("RUST_LOG", "warn").stdin(Stdio::null());
+    let output = command.current_dir(xtask::workspace()).output().expect("the dispatcher runs");
+    [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
+}
+
+/// Waits until the dispatcher has done what followed from the last job.
+fn until_nothing_is_planned(stack: &Stack) {
+    let until = Instant::now() + Duration::from_mins(1);
+    loop {
+        let planned = planned(stack);
+        if planned.trim() == "nothing to do" {
+            return;
+        }
+        assert!(Instant::now() < until, "there is always something to do:\n{planned}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_of_the_documents_that_needs_no_account_does_what_they_say() {
     let case = Case::new("").await;
@@ -201,8 +222,11 @@ async fn every_command_of_the_documents_that_needs_no_account_does_what_they_say
         "select 1 as n from gh_automation_jobs where id = '$job' and status = 'completed'",
     )
     .await;
+    // The documents show a fleet at rest, and a job is completed before its machine is gone and billed.
+    case.until_machines_end().await;
     let Case { stack, job } = case;
     tokio::task::block_in_place(|| {
+        until_nothing_is_planned(&stack);
         for document in DOCUMENTS {
             type_in(document, &stack, &job);
         }
