@@ -24,8 +24,8 @@ impl Prometheus {
     /// # Errors
     /// When it cannot be started.
     pub fn start(config: &str, rules: &str) -> Result<Option<Self>> {
-        let Some(program) = xtask::tools::on_path("prometheus") else {
-            eprintln!("skipped: prometheus is not installed (`cargo xtask test` installs it)");
+        let Some(program) = xtask::tools::program("prometheus") else {
+            eprintln!("skipped: prometheus is not installed (`cargo xtask test` fetches it)");
             return Ok(None);
         };
         let home = scratch()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use xtask::tools;
+use xtask::{debian, tools};
 
 use crate::build;
 
@@ -61,6 +61,9 @@ const FOR_TESTS: [(&str, &str, &str); 10] = [
     ("chromium", "chromium", "chromium"),
 ];
 
+/// Packages of [`FOR_TESTS`] with a service that nobody asked for: we take their programs only.
+const SERVICES: [&str; 2] = ["pgbouncer", "prometheus"];
+
 /// As [`run`], and what the tests need beyond that.
 ///
 /// # Errors
@@ -68,33 +71,52 @@ const FOR_TESTS: [(&str, &str, &str); 10] = [
 pub fn run_for_tests() -> Result<()> {
     run()?;
     let there = |program: &str| {
-        tools::on_path(program).is_some()
-            || Path::new("/usr/sbin").join(program).exists()
-            || (program == "chromium" && tools::full_chromium().is_some())
+        tools::program(program).is_some() || (program == "chromium" && tools::full_chromium().is_some())
     };
     let missing: Vec<_> = FOR_TESTS.into_iter().filter(|(program, ..)| !there(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
-    match installer() {
-        Some(Installer::Apt(root)) => {
-            install(&root, &["apt-get", "update", "-q"])?;
+    let installer = installer();
+    if let Some(Installer::Brew) = installer {
+        let formulas = missing.iter().map(|(.., formula)| formula);
+        build::run(Command::new("brew").arg("install").args(formulas))?;
+    } else {
+        let root = match &installer {
+            Some(Installer::Apt(root)) => Some(root.as_slice()),
+            _ => None,
+        };
+        from_debian(root, missing.iter().map(|(_, package, _)| *package))?;
+    }
+    match FOR_TESTS.into_iter().find(|(program, ..)| !there(program)) {
+        Some((program, package, _)) => bail!("{package} is installed, but {program} is not found"),
+        None => Ok(()),
+    }
+}
+
+/// Installs packages as root, or says what to type; those with a service are unpacked, and only their libraries installed.
+fn from_debian<'a>(root: Option<&[&str]>, packages: impl Iterator<Item = &'a str>) -> Result<()> {
+    let (services, packages): (Vec<&str>, Vec<&str>) =
+        packages.partition(|package| SERVICES.contains(package));
+    let mut packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
+    if let Some(root) = root {
+        install(root, &["apt-get", "update", "-q"])?;
+    }
+    for package in services {
+        eprintln!("unpacking {package} into {}", debian::folder().display());
+        packages.extend(debian::unpack(&mut Command::new("apt-get"), package, &debian::folder())?);
+    }
+    let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+    match root {
+        _ if packages.is_empty() => Ok(()),
+        Some(root) => {
             let words = ["apt-get", "install", "-qy", "--no-install-recommends"];
-            install(&root, &[&words[..], &packages].concat())?;
-        }
-        Some(Installer::Brew) => {
-            let formulas = missing.iter().map(|(.., formula)| formula);
-            build::run(Command::new("brew").arg("install").args(formulas))?;
+            install(root, &[&words[..], &packages].concat())
         }
         None => bail!(
             "programs that the tests need are missing; please type: sudo apt-get install {}",
             packages.join(" ")
         ),
-    }
-    match FOR_TESTS.into_iter().find(|(program, ..)| !there(program)) {
-        Some((program, package, _)) => bail!("{package} is installed, but {program} is not found"),
-        None => Ok(()),
     }
 }
 
@@ -193,4 +215,24 @@ fn instructions(postgres: bool, chromium: bool) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_installed_for_the_tests_has_no_service() {
+        for (_, package, _) in FOR_TESTS.iter().filter(|(_, package, _)| !SERVICES.contains(package)) {
+            let output = Command::new("dpkg-query").args(["--listfiles", package]).output();
+            let Some(output) = output.ok().filter(|output| output.status.success()) else {
+                eprintln!("{package} is not looked at: it is not installed as a package here");
+                continue;
+            };
+            let files = String::from_utf8_lossy(&output.stdout).into_owned();
+            let service =
+                files.lines().find(|file| file.contains("/systemd/system/") || file.contains("/init.d/"));
+            assert_eq!(service, None, "{package} would be enabled at boot: add it to SERVICES");
+        }
+    }
 }

@@ -50,6 +50,15 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
+/// A program in `PATH`, where Debian keeps its daemons, or among those that were only unpacked.
+pub fn program(name: &str) -> Option<PathBuf> {
+    let unpacked = crate::debian::folder().join("usr");
+    let folders = ["/usr/sbin".into(), unpacked.join("bin"), unpacked.join("sbin")];
+    on_path(name).or_else(|| {
+        folders.iter().map(|folder: &PathBuf| folder.join(name)).find(|program| program.is_file())
+    })
+}
+
 /// The `bin` folder of the highest version among the folders `prefix` + version in `parent`.
 fn newest(parent: &str, prefix: &str) -> Option<PathBuf> {
     std::fs::read_dir(parent)

@@ -22,9 +22,9 @@ fn file(path: &str) -> String {
 
 /// A program of Debian's package `prometheus`, which is not everywhere.
 fn program(name: &str) -> Option<PathBuf> {
-    let found = xtask::tools::on_path(name);
+    let found = xtask::tools::program(name);
     if found.is_none() {
-        eprintln!("skipped: {name} is not installed (Debian: apt-get install prometheus)");
+        eprintln!("skipped: {name} is not installed (`cargo xtask test` fetches it)");
     }
     found
 }

@@ -1,7 +1,8 @@
-//! A Debian archive of a few empty packages, and roots that apt installs them into: nothing of this computer is changed,
+//! A Debian archive of a few small packages, and roots that apt installs them into: nothing of this computer is changed,
 //! and nobody needs to be root.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -15,14 +16,21 @@ impl Archive {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// Puts `version` of a package there; whatever it had of it is dropped.
+    /// Puts `version` of an empty package there; whatever it had of it is dropped.
     pub fn publish(&self, package: &str, version: &str) {
-        let contents = self.0.path().join("contents");
+        self.put(package, version, "", |_| {});
+    }
+
+    /// The same for one with dependencies, to whose folder `fill` adds files and scripts.
+    pub fn put(&self, package: &str, version: &str, depends: &str, fill: impl FnOnce(&Path)) {
+        let contents = self.0.path().join("contents").join(package);
         fs::create_dir_all(contents.join("DEBIAN")).expect("a folder");
+        let depends = if depends.is_empty() { String::new() } else { format!("Depends: {depends}\n") };
         let control = format!(
-            "Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <nobody@test>\nDescription: empty\n"
+            "Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <nobody@test>\n{depends}Description: none\n"
         );
         fs::write(contents.join("DEBIAN/control"), &control).expect("written");
+        fill(&contents);
         let file = format!("{package}.deb");
         let path = self.0.path().join(&file);
         run(Command::new("dpkg-deb").args(["-Znone", "--build"]).arg(&contents).arg(&path));
@@ -72,11 +80,17 @@ impl Archive {
 pub struct Root(TempDir);
 
 impl Root {
+    /// `apt-get` for this root.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        command.env("APT_CONFIG", self.0.path().join("apt.conf")).env("LC_ALL", "C");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+
     /// Runs one command of apt; its words are those after `apt-get`.
     pub fn apt(&self, words: &[&str]) -> Output {
-        let mut command = Command::new("apt-get");
-        command.args(words).env("APT_CONFIG", self.0.path().join("apt.conf")).env("LC_ALL", "C");
-        command.env("DEBIAN_FRONTEND", "noninteractive").output().expect("apt-get runs")
+        self.command().args(words).output().expect("apt-get runs")
     }
 
     /// Which version of a package is installed.
@@ -93,6 +107,12 @@ impl Root {
 pub fn possible() -> bool {
     let there = |name| Path::new("/usr/bin").join(name).is_file();
     ["apt-get", "dpkg-deb", "dpkg-query", "sha256sum"].into_iter().all(there)
+}
+
+/// Writes a script.
+pub fn executable(path: &Path, text: &str) {
+    fs::write(path, text).expect("written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
 fn run(command: &mut Command) -> Output {

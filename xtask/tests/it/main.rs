@@ -2,6 +2,7 @@
 
 mod archive;
 mod compose;
+mod debian;
 mod dockerfiles;
 mod environment;
 mod fly_commands;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -368,8 +367,7 @@ fn pinned(image: Option<&str>, registry: &str) -> Output {
     if let Some(image) = image {
         fs::write(folder.path().join("image"), format!("{image}\n")).expect("written");
     }
-    fs::write(folder.path().join("docker"), format!("#!/bin/sh\n{registry}\n")).expect("written");
-    fs::set_permissions(folder.path().join("docker"), fs::Permissions::from_mode(0o755)).expect("executable");
+    crate::archive::executable(&folder.path().join("docker"), &format!("#!/bin/sh\n{registry}\n"));
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.path().display());
     Command::new(program("bash")).arg(script).env("PATH", path).output().expect("bash runs")
 }

@@ -57,11 +57,12 @@ impl Drop for Pooler {
 fn pooler(world: &World, size: u32) -> Option<Pooler> {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
-    let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/opt/homebrew/bin/pgbouncer"]
-        .into_iter()
-        .find(|path| std::path::Path::new(path).exists())?;
+    let installed = xtask::tools::program("pgbouncer")?;
     let folder = tempfile::Builder::new().prefix("ghosthands-").tempdir().expect("a folder");
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("readable");
+    // A copy, because whoever it runs as below may not enter the folders of the checkout.
+    let program = folder.path().join("pgbouncer");
+    std::fs::copy(installed, &program).expect("copied");
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
     let url: url::Url =
@@ -96,7 +97,7 @@ fn pooler(world: &World, size: u32) -> Option<Pooler> {
 async fn forty_runners_work_through_a_transaction_pooler_on_four_connections() {
     let world = World::new().await;
     let Some(pooler) = pooler(&world, 4) else {
-        panic!("pgbouncer is needed: run `cargo xtask setup`");
+        panic!("pgbouncer is needed: run `cargo xtask test`, which fetches it");
     };
     world.capacity("enterprise", 40).await;
     let user = domain::id::UserId::new();
