@@ -16,11 +16,12 @@ use crate::{Config, Stack, up};
 use applicant::Applicant;
 use report::Report;
 
-/// Runs the demo and prints its result; an error when a job did not complete at once, or anything was left over.
+/// Runs the demo and prints its result, once an application may be sent; an error when a job did not complete at once, or anything was left over.
 ///
 /// # Errors
 /// When a part does not come up, or what was wrong with the result.
 pub async fn run(arguments: xtask::arguments::Demo) -> Result<()> {
+    xtask::consent::to_send(&arguments)?;
     let applicant = match &arguments.profile {
         Some(file) => Applicant::read(file)?,
         None => Applicant::sample(),

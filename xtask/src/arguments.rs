@@ -38,9 +38,13 @@ pub struct Demo {
     /// Print the result as one JSON object on stdout; progress goes to stderr either way.
     #[arg(long)]
     pub json: bool,
-    /// Apply on this page, once and over REST, instead of twice on the demo's own site.
+    /// Apply on this page, once and over REST, instead of twice on the demo's own site. The application is sent: it asks
+    /// first, unless the page is on this computer.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+    /// Do not ask before an application is sent to --url.
+    #[arg(long)]
+    pub yes: bool,
     /// Who applies: a JSON file with user_data and qa_overrides, or with user_data alone.
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

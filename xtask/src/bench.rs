@@ -4,5 +4,5 @@ use crate::build::{Build, become_stack_of};
 
 /// Builds what is measured and becomes what measures it.
 pub fn run() -> anyhow::Result<()> {
-    become_stack_of(Build::Release)
+    become_stack_of(Build::Release, &[])
 }

@@ -30,12 +30,12 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Builds the programs, becomes `stack`, and hands it the arguments we were given.
+/// Builds the programs, becomes `stack`, and hands it the arguments we were given, and further ones.
 ///
 /// Becoming it, rather than starting it, leaves one process to send a signal to.
-pub fn become_stack() -> Result<()> {
+pub fn become_stack(further: &[&str]) -> Result<()> {
     let build = if cfg!(debug_assertions) { Build::Debug } else { Build::Release };
-    become_stack_of(build)
+    become_stack_of(build, further)
 }
 
 /// How the programs are built.
@@ -48,7 +48,7 @@ pub enum Build {
 }
 
 /// As [`become_stack`], whatever build we are of ourselves.
-pub fn become_stack_of(build: Build) -> Result<()> {
+pub fn become_stack_of(build: Build, further: &[&str]) -> Result<()> {
     crate::setup::run()?;
     let (folder, flag) = match build {
         Build::Debug => ("debug", None),
@@ -57,7 +57,8 @@ pub fn become_stack_of(build: Build) -> Result<()> {
     cargo(["build", "--workspace", "--bins"].into_iter().chain(flag))?;
     let ours = std::env::current_exe()?;
     let target = ours.ancestors().nth(2).context("this program lies nowhere")?;
-    let error = Command::new(target.join(folder).join("stack")).args(std::env::args_os().skip(1)).exec();
+    let mut command = Command::new(target.join(folder).join("stack"));
+    let error = command.args(std::env::args_os().skip(1)).args(further).exec();
     Err(error).context("starting the program behind this task")
 }
 

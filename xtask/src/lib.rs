@@ -1,6 +1,7 @@
 //! What the tasks and the tests share: where the tools of this computer are, what `up` and `demo` take, how a Dockerfile is read.
 
 pub mod arguments;
+pub mod consent;
 pub mod debian;
 pub mod dockerfile;
 pub mod tools;

@@ -46,7 +46,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Task::parse() {
-        Task::Demo(_) => demo::run(),
+        Task::Demo(arguments) => demo::run(&arguments),
         Task::Up(_) => up::run(),
         Task::Bench(_) => bench::run(),
         Task::Chaos(_) => chaos::run(),

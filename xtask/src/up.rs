@@ -2,5 +2,5 @@
 
 /// Builds what the stack needs and becomes it.
 pub fn run() -> anyhow::Result<()> {
-    crate::build::become_stack()
+    crate::build::become_stack(&[])
 }

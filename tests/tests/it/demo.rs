@@ -42,3 +42,15 @@ fn both_jobs_complete_at_once_and_nothing_is_left() {
         }
     }
 }
+
+#[test]
+fn a_page_of_somebody_elses_gets_no_application_that_nobody_asked_for() {
+    let place = folder::scratch().unwrap();
+    let mut command = Command::new(programs::path("stack").unwrap());
+    command.args(["demo", "--limit", "1", "--url", "https://careers.example.com/apply", "--output"]);
+    command.arg(place.path().join("output")).env("TMPDIR", place.path());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("say --yes"), "{told}");
+    assert!(!told.contains("starting") && !place.path().join("output").exists(), "{told}");
+}

@@ -2,6 +2,7 @@
 
 mod archive;
 mod compose;
+mod consent;
 mod debian;
 mod dockerfiles;
 mod environment;
