@@ -63,7 +63,7 @@ impl Engine {
                 Ok(listed) => listed,
                 Err(error) => {
                     tracing::warn!(app = app.app, error = %boot::chain(&error), "an app could not be swept");
-                    failed = Some(error);
+                    failed = Some(ActError::from(error));
                     continue;
                 }
             };
@@ -78,31 +78,38 @@ impl Engine {
                 }
             }
         }
+        if failed.is_none() {
+            store::notices::set(&self.db, "foreign_machines", &json!(foreign)).await?;
+        }
         let named: Vec<(&str, &str)> =
             found.iter().map(|(_, machine)| (machine.name.as_str(), machine.id.as_str())).collect();
         let known = machines::known(&self.db, &named).await?;
         let unknown: Vec<_> = found.iter().filter(|(_, machine)| !known.contains(&machine.id)).collect();
         let orphans = self.suspects.settle(&unknown.iter().map(|(_, machine)| machine).collect::<Vec<_>>());
         for (app, machine) in unknown.iter().filter(|(_, machine)| orphans.contains(&machine.id)) {
-            // The list may be an old one: what it shows may be gone, and paid for.
-            let found = self.fly.get(app, &machine.id).await?;
-            if found.is_none_or(|found| found.state.is_leaving()) {
-                continue;
-            }
-            if machines::reopen(&self.db, &machine.id).await? {
-                tracing::warn!(
-                    machine.id = machine.id,
-                    machine.name = machine.name,
-                    "alive, though it was taken for gone: it is destroyed, and its bill corrected"
-                );
-            } else {
-                self.take_in(app, machine).await?;
+            if let Err(error) = self.seize(app, machine).await {
+                tracing::warn!(machine.id = machine.id, error = %boot::chain(&error), "an orphan is left for the next sweep");
+                failed = Some(error);
             }
         }
-        if let Some(error) = failed {
-            return Err(error.into()); // what stands in the notice may stand in the app that was not listed
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Makes an orphan ours again, unless it is gone: the list may be an old one, and show what is paid for already.
+    async fn seize(&self, app: &str, machine: &fly::Machine) -> Result<(), ActError> {
+        let found = self.fly.get(app, &machine.id).await?;
+        if found.is_none_or(|found| found.state.is_leaving()) {
+            return Ok(());
         }
-        Ok(store::notices::set(&self.db, "foreign_machines", &json!(foreign)).await?)
+        if machines::reopen(&self.db, &machine.id).await? {
+            tracing::warn!(
+                machine.id = machine.id,
+                machine.name = machine.name,
+                "alive, though it was taken for gone: it is destroyed, and its bill corrected"
+            );
+            return Ok(());
+        }
+        self.take_in(app, machine).await
     }
 
     /// Takes in a machine that no row knows, so that it is destroyed and paid for.

@@ -135,7 +135,7 @@ impl Agent<'_> {
             }
             let quiet = *quiet.get_or_insert_with(Instant::now);
             match verdict {
-                Verdict::Arrived(_) if stood.get_or_insert_with(Instant::now).elapsed() < STAND => continue,
+                Verdict::Arrived(_) if stood.get_or_insert_with(Instant::now).elapsed() < STAND => {}
                 // What one look took for a confirmation, and the next does not, is none.
                 Verdict::Refused(what) | Verdict::Unclear(what) if stood.is_some() => {
                     if quiet.elapsed() >= REACT {
