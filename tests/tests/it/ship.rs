@@ -201,7 +201,7 @@ fn planned(stack: &Stack) -> String {
     [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
 }
 
-/// Waits until the dispatcher has done what followed from the last job.
+/// Waits until the dispatcher has done what followed from the last job. Each question is a process of its own, which paces it.
 fn until_nothing_is_planned(stack: &Stack) {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
@@ -210,7 +210,6 @@ fn until_nothing_is_planned(stack: &Stack) {
             return;
         }
         assert!(Instant::now() < until, "there is always something to do:\n{planned}");
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
