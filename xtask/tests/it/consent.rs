@@ -13,20 +13,17 @@ fn demo(words: &[&str], answer: Option<&str>) -> (Output, bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let (cargo, called) = (folder.path().join("cargo"), folder.path().join("called"));
     executable(&cargo, &format!("#!/bin/sh\ntouch {}\nexit 1\n", called.display()));
-    let mut command = match answer {
-        None => Command::new(env!("CARGO_BIN_EXE_xtask")),
-        Some(_) => {
-            let mut command = Command::new("script");
-            let line: Vec<String> = [env!("CARGO_BIN_EXE_xtask"), "demo"]
-                .iter()
-                .chain(words)
-                .map(|word| format!("'{word}'"))
-                .collect();
-            command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
-            command
-        }
-    };
-    if answer.is_none() {
+    let mut command;
+    if answer.is_some() {
+        let line: Vec<String> = [env!("CARGO_BIN_EXE_xtask"), "demo"]
+            .iter()
+            .chain(words)
+            .map(|word| format!("'{word}'"))
+            .collect();
+        command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+    } else {
+        command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("demo").args(words);
     }
     // Postgres and the browser are there, so that nothing is installed.
