@@ -14,6 +14,7 @@ pub mod fly_smoke;
 pub mod folder;
 pub mod guard;
 pub mod leftovers;
+pub mod outages;
 mod ports;
 pub mod postgres;
 pub mod process;

@@ -5,18 +5,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use rust_decimal::Decimal;
-use serde_json::Value;
-use store::board::Spent;
-use store::{board, notices, pulse};
+use store::board;
 
 use super::failure::Failure;
 use super::page::{self, Frame};
 use super::session::Session;
 use super::words;
 use crate::app::App;
-use crate::build::wall_clock;
-use crate::monitoring;
+use crate::monitoring::{self, Alert};
 
 #[derive(Template)]
 #[template(path = "alerts.html")]
@@ -48,53 +44,17 @@ struct Audit {
 }
 
 /// What is wrong now: how bad, and a sentence.
-pub async fn problems(app: &App, spent: &Spent) -> Result<Vec<(&'static str, String)>, Failure> {
-    let (hour, breaker, tiers, foreign) = tokio::try_join!(
-        pulse::last_hour(&app.db),
-        notices::get(&app.db, "breaker"),
-        notices::get(&app.db, "tiers"),
-        notices::get(&app.db, "foreign_machines")
-    )?;
-    let alerts = serde_json::to_value(monitoring::alerts(&hour, wall_clock())).unwrap_or_default();
-    let mut found: Vec<(&'static str, String)> = alerts
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|alert| {
-            (if alert["severity"] == "critical" { "critical" } else { "warning" }, text(alert, "message"))
-        })
-        .collect();
-    if !breaker.is_null() {
-        found.push(("critical", format!("Machines cannot be started: {}", text(&breaker, "message"))));
-    }
-    if !tiers.is_null() {
-        found.push((
-            "warning",
-            format!("The last edit of the tiers file was refused: {}", text(&tiers, "refused")),
-        ));
-    }
-    if let Some(machines) = foreign.as_array().filter(|machines| !machines.is_empty()) {
-        found.push(("warning", format!("{} machine(s) in the runner's app are not ours", machines.len())));
-    }
-    if spent.today_usd.0 >= Decimal::ONE && spent.today_usd.0 > spent.usual_usd.0 * Decimal::from(3) {
-        let (today, usual) = (words::usd(spent.today_usd), words::usd(spent.usual_usd));
-        found.push(("warning", format!("Today cost {today}; the median of the last seven days is {usual}")));
-    }
-    let unpriced = spent.unpriced;
-    if unpriced > 0 {
-        found.push(("warning", format!("{unpriced} line(s) of the ledger have no price: add it to infra/prices.toml, then `api costs backfill`")));
-    }
-    Ok(found)
-}
-
-fn text(notice: &Value, name: &str) -> String {
-    notice[name].as_str().map_or_else(|| notice.to_string(), str::to_owned)
+pub async fn problems(app: &App) -> Result<Vec<(&'static str, String)>, Failure> {
+    let shown = |alert: Alert| {
+        let detail = alert.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        (alert.severity, format!("{}{detail}", alert.message))
+    };
+    Ok(monitoring::alerts(app).await?.into_iter().map(shown).collect())
 }
 
 /// The page.
 pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Response, Failure> {
-    let (budgets, audit, spent) =
-        tokio::try_join!(board::budgets(&app.db), board::audit(&app.db, 100), board::spent(&app.db))?;
+    let (budgets, audit) = tokio::try_join!(board::budgets(&app.db), board::audit(&app.db, 100))?;
     let budgets = budgets.into_iter().map(|budget| Budget {
         scope: budget.scope.replace('_', ", each "),
         name: budget.name,
@@ -117,7 +77,7 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Respo
         }
     });
     page::show(&Page {
-        problems: problems(&app, &spent).await?,
+        problems: problems(&app).await?,
         budgets: budgets.collect(),
         audit: audit.collect(),
         frame: Frame::new("Alerts", session),

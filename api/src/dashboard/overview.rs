@@ -150,7 +150,7 @@ pub async fn show(State(app): State<Arc<App>>, session: Session) -> Result<Respo
         }
     });
     let rows = rows.collect();
-    let problems = super::alerts::problems(&app, &spent).await?;
+    let problems = super::alerts::problems(&app).await?;
     let statuses = STATUSES.iter().map(|(_, shown)| *shown).collect();
     page::show(&Page { frame: Frame::new("Overview", session), tiles, statuses, rows, problems })
 }

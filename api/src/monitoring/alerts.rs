@@ -1,10 +1,14 @@
-//! What someone should look at now (doc 14 section 9.2), decided from the last hour.
+//! What someone should look at now: the problems of the fleet, and what the last hour shows (doc 14 section 9.2).
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::pulse::LastHour;
+use store::ops::problems::{self, Problem};
+use store::pulse::{self, LastHour};
 use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::build::wall_clock;
 
 /// Something to look at.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -13,14 +17,45 @@ pub struct Alert {
     /// The same for as long as it lasts.
     pub id: &'static str,
     name: &'static str,
-    severity: &'static str,
-    message: String,
+    /// `critical`, `warning` or `info`.
+    pub severity: &'static str,
+    /// What happened and what to do.
+    pub message: String,
     triggered_at: DateTime<Utc>,
     metadata: Value,
 }
 
+impl Alert {
+    fn of(problem: &Problem, now: DateTime<Utc>) -> Self {
+        Self {
+            id: problem.id,
+            name: problem.id,
+            severity: problem.severity.as_str(),
+            message: problem.text(),
+            triggered_at: problem.since.unwrap_or(now),
+            metadata: json!({ "count": problem.count, "detail": problem.detail }),
+        }
+    }
+
+    /// What only operators see of it.
+    pub fn detail(&self) -> Option<&str> {
+        self.metadata["detail"].as_str()
+    }
+}
+
+/// The alerts there are now, the fleet's first.
+///
+/// # Errors
+/// When the database cannot be reached: an empty list would say that all is well.
+pub async fn alerts(app: &App) -> store::Result<Vec<Alert>> {
+    let (problems, hour) = tokio::try_join!(problems::list(&app.db), pulse::last_hour(&app.db))?;
+    let now = wall_clock();
+    let of_the_fleet = problems.iter().map(|problem| Alert::of(problem, now));
+    Ok(of_the_fleet.chain(of_the_hour(&hour, now)).collect())
+}
+
 /// The alerts that these numbers raise.
-pub fn alerts(hour: &LastHour, now: DateTime<Utc>) -> Vec<Alert> {
+fn of_the_hour(hour: &LastHour, now: DateTime<Utc>) -> Vec<Alert> {
     let mut found = Vec::new();
     let mut raise = |id, severity, message, metadata| {
         found.push(Alert { id, name: id, severity, message, triggered_at: now, metadata });
@@ -82,7 +117,7 @@ mod tests {
     use domain::money::MicroUsd;
 
     fn ids(hour: &LastHour) -> Vec<&'static str> {
-        alerts(hour, DateTime::UNIX_EPOCH + TimeDelta::hours(1)).iter().map(|alert| alert.id).collect()
+        of_the_hour(hour, DateTime::UNIX_EPOCH + TimeDelta::hours(1)).iter().map(|alert| alert.id).collect()
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
-use store::{notices, pulse};
+use store::ops::problems::{self, Problem, Severity};
+use store::pulse;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -105,27 +105,50 @@ async fn checks(app: &App) -> Vec<Check> {
         }
     };
     let storage = Check { name: "storage", status: storage.0, message: storage.1, latency_ms };
-    vec![database, heartbeat, models, storage, tiers(app).await]
+    let mut checks = vec![database, heartbeat, models, storage];
+    checks.extend(fleet(app).await);
+    checks
 }
 
-/// Whether the last edit of the tiers file was refused. Never worse than degraded: the last good one stays in force.
-async fn tiers(app: &App) -> Check {
+/// What keeps jobs from being done: the whole in one check, every problem in one of its own.
+async fn fleet(app: &App) -> Vec<Check> {
     let start = Instant::now();
-    let found = tokio::time::timeout(PATIENCE, notices::get(&app.db, "tiers")).await;
+    let found = tokio::time::timeout(PATIENCE, problems::list(&app.db)).await;
     let latency_ms = milliseconds(start.elapsed());
-    let (status, message) = match found {
-        Ok(Ok(Value::Null)) => {
-            (Condition::Healthy, "The last edit of the tiers file was taken, or there was none".into())
-        }
-        Ok(Ok(notice)) => (
-            Condition::Degraded,
-            format!(
-                "The last edit of the tiers file was refused, the one before is in force: {}",
-                without_quotes(notice["refused"].as_str().unwrap_or("no reason is given"))
-            ),
-        ),
-        Ok(Err(_)) | Err(_) => {
-            (Condition::Degraded, "Whether an edit of the tiers file was refused cannot be read".into())
+    let check = |name, status, message: String| Check { name, status, message, latency_ms };
+    let Ok(Ok(found)) = found else {
+        let unread = "What keeps jobs from being done cannot be read: nothing is known of it";
+        return vec![check("fleet", Condition::Degraded, unread.into())];
+    };
+    let mut checks = vec![tiers(&found, latency_ms)];
+    if found.iter().all(|problem| problem.severity == Severity::Info) {
+        checks.push(check("fleet", Condition::Healthy, "Nothing keeps jobs from being done".into()));
+    }
+    for problem in found.iter().filter(|problem| problem.id != TIERS_REFUSED) {
+        checks.push(check(problem.id, condition(problem.severity), problem.text()));
+    }
+    checks
+}
+
+const fn condition(severity: Severity) -> Condition {
+    match severity {
+        Severity::Info => Condition::Healthy,
+        Severity::Warning => Condition::Degraded,
+        Severity::Critical => Condition::Unhealthy,
+    }
+}
+
+/// The problem that has a check of its own, also when it is none.
+const TIERS_REFUSED: &str = "tiers_refused";
+
+/// Whether the last edit of the tiers file was refused, and why.
+fn tiers(found: &[Problem], latency_ms: u64) -> Check {
+    let refused = found.iter().find(|problem| problem.id == TIERS_REFUSED);
+    let (status, message) = match refused {
+        None => (Condition::Healthy, "The last edit of the tiers file was taken, or there was none".into()),
+        Some(problem) => {
+            let why = without_quotes(problem.detail.as_deref().unwrap_or_default());
+            (condition(problem.severity), format!("{} {why}", problem.text()))
         }
     };
     Check { name: "tiers", status, message, latency_ms }

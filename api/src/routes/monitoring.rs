@@ -8,7 +8,6 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::pulse;
 use store::registry::{self, Worker};
 use utoipa::ToSchema;
 
@@ -108,7 +107,7 @@ pub async fn get_metrics_json(State(app): State<Arc<App>>, caller: Caller) -> Ap
 )]
 pub async fn list_alerts(State(app): State<Arc<App>>, caller: Caller) -> ApiResult<Json<AlertList>> {
     caller.require_service()?;
-    let alerts = alerts(&app).await?;
+    let alerts = monitoring::alerts(&app).await?;
     Ok(Json(AlertList { count: alerts.len(), alerts, checked_at: wall_clock() }))
 }
 
@@ -147,11 +146,7 @@ pub async fn get_dashboard(State(app): State<Arc<App>>, caller: Caller) -> ApiRe
     Ok(Json(Dashboard {
         health: monitoring::health(&app).await,
         metrics: monitoring::numbers(&app).await,
-        active_alerts: alerts(&app).await?,
+        active_alerts: monitoring::alerts(&app).await?,
         timestamp: wall_clock(),
     }))
-}
-
-async fn alerts(app: &App) -> ApiResult<Vec<Alert>> {
-    Ok(monitoring::alerts(&pulse::last_hour(&app.db).await?, wall_clock()))
 }

@@ -18,6 +18,7 @@ mod migrate;
 mod models;
 mod monitoring;
 mod openapi;
+mod outages;
 mod owner;
 mod prometheus;
 mod proofs;

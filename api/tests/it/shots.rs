@@ -146,3 +146,25 @@ fn pages(job: &str) -> [(&'static str, String); 7] {
         ("alerts", "/alerts".into()),
     ]
 }
+
+#[tokio::test]
+async fn an_outage_is_the_first_thing_on_the_overview_and_goes_when_it_is_over() {
+    let Some(browser) = Browser::start().await else { return };
+    let (service, _, _artifacts) = service(500).await;
+    service.sql(e2e::outages::CALM);
+    service.sql("update gh_capacity set paused = tier = 'pro'; update gh_leader set expires_at = now() - interval '2 minutes'");
+    let mut page = browser.page(&service.url, View::DESKTOP).await;
+    page.sign_in(READ_KEY, "/").await;
+    let first = "document.querySelector('#live').firstElementChild";
+    page.until(&format!(
+        "{first}.matches('.alert.critical') && {first}.textContent.includes('No dispatcher leads since')"
+    ))
+    .await;
+    assert_eq!(page.ask("document.body.textContent.includes('All is well')").await, false);
+    if let Some(folder) = std::env::var_os("GH_SHOTS").map(PathBuf::from) {
+        page.photograph(&folder.join("overview-in-an-outage.png")).await;
+    }
+    service.sql(e2e::outages::CALM);
+    page.until("!document.body.textContent.includes('No dispatcher leads')").await;
+    assert_eq!(page.complaints(), Vec::<String>::new());
+}

@@ -8,5 +8,6 @@ pub mod control;
 pub mod costs;
 pub mod health;
 pub mod lists;
+pub mod problems;
 pub mod scale;
 pub mod why;

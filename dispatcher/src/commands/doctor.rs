@@ -2,6 +2,7 @@
 
 mod check;
 mod database;
+mod fleet;
 mod outside;
 
 use std::fmt::Write as _;

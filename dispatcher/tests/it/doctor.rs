@@ -185,15 +185,39 @@ async fn a_database_out_of_reach_is_one_failure() {
 }
 
 #[tokio::test]
-async fn paused_tiers_an_open_breaker_and_a_long_wait_are_shown() {
+async fn every_outage_that_the_service_tells_is_told_here_in_the_same_words() {
+    use e2e::outages::{CALM, OUTAGES};
+    let mut missing = Vec::new();
+    for outage in &OUTAGES {
+        let (world, _fly) = whole().await;
+        world.execute(CALM).await;
+        world.execute(outage.sql).await;
+        let (code, said) = world.ask(&["doctor"]).await;
+        let checks = said["checks"].as_array().expect("checks");
+        let unwell: Vec<_> = checks.iter().filter(|check| check["health"] != "ok").collect();
+        let health = match outage.severity {
+            "critical" => "fail",
+            "warning" => "warn",
+            other => other,
+        };
+        let is_it = |check: &&Value| {
+            check["name"] == outage.of
+                && check["health"] == health
+                && check["says"].as_str().is_some_and(|says| says.contains(outage.words))
+                && check["do"].is_string()
+        };
+        if unwell.len() != 1 || !unwell.iter().any(is_it) || code != i32::from(health == "fail") {
+            missing.push(format!("{} ({}): {code}, {unwell:?}", outage.id, outage.words));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_taken_for_well() {
     let (world, _fly) = whole().await;
-    world.insert(domain::id::UserId::new(), "starter").await;
-    world.execute("update gh_automation_jobs set created_at = now() - interval '10 minutes'; update gh_capacity set paused = true where tier = 'pro'").await;
-    let notice = serde_json::json!({ "cause": "Auth", "message": "unauthorized" });
-    store::notices::set(&world.db, "breaker", &notice).await.expect("noted");
-    let (_, found) = unwell(&world).await;
-    assert_eq!(
-        found,
-        ["waiting: 1 due, the oldest for 10 min", "paused: pro", "breaker: Auth: unauthorized"]
-    );
+    world.execute(e2e::outages::UNREADABLE).await;
+    let (code, found) = unwell(&world).await;
+    assert_eq!((code, found.len()), (1, 1), "{found:?}");
+    assert!(found[0].starts_with("fleet: "), "{found:?}");
 }

@@ -132,38 +132,6 @@ pub async fn leader(db: &Db) -> Result<Option<Leader>> {
     why::leader(&mut connection).await
 }
 
-/// What waits in tiers that are not paused.
-#[derive(Clone, Copy, Debug, sqlx::FromRow)]
-pub struct Waiting {
-    /// Due jobs; counted up to 1,000.
-    pub due: i64,
-    /// For how long the first of those has been due.
-    pub seconds: Option<i64>,
-    /// The first of those.
-    pub oldest: Option<domain::id::JobId>,
-}
-
-/// Reads what waits.
-///
-/// # Errors
-/// When the database cannot be reached.
-pub async fn waiting(db: &Db) -> Result<Waiting> {
-    let waiting = sqlx::query_as(
-        "with due as (
-           select j.id, greatest(j.created_at, j.scheduled_at) as since from gh_automation_jobs j
-           where j.status in ('pending', 'queued') and j.worker_id is null and (j.scheduled_at is null or j.scheduled_at <= now())
-             and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
-             and not exists (select 1 from gh_capacity k where k.tier = j.tier and k.paused)
-           order by j.created_at limit 1000
-         )
-         select (select count(*) from due) as due, (select extract(epoch from now() - min(since))::bigint from due) as seconds,
-           (select id from due order by since limit 1) as oldest",
-    )
-    .fetch_one(&db.pool)
-    .await?;
-    Ok(waiting)
-}
-
 /// When the newest attempt was made, if its token opens with the keys in force; `None` before there is one.
 ///
 /// # Errors

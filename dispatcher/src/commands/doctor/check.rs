@@ -1,6 +1,7 @@
 //! One check and what came of it.
 
 use serde::Serialize;
+use store::ops::problems::{Problem, Severity};
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -8,6 +9,8 @@ use serde::Serialize;
 pub enum Health {
     /// As it should be.
     Ok,
+    /// Good to know.
+    Info,
     /// It works, but somebody should look.
     Warn,
     /// It does not work.
@@ -34,6 +37,25 @@ impl Check {
         Self { name: name.into(), health: Health::Ok, says: says.into(), remedy: None }
     }
 
+    /// What every reader of the problems is told.
+    pub fn problem(problem: &Problem) -> Self {
+        let says = match &problem.detail {
+            Some(detail) => format!("{} ({detail})", problem.says),
+            None => problem.says.clone(),
+        };
+        let health = match problem.severity {
+            Severity::Info => Health::Info,
+            Severity::Warning => Health::Warn,
+            Severity::Critical => Health::Fail,
+        };
+        Self { name: problem.of.to_owned(), health, says, remedy: Some(problem.remedy.to_owned()) }
+    }
+
+    /// Good to know.
+    pub fn info(name: impl Into<String>, says: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name: name.into(), health: Health::Info, says: says.into(), remedy: Some(remedy.into()) }
+    }
+
     /// Somebody should look.
     pub fn warn(name: impl Into<String>, says: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { name: name.into(), health: Health::Warn, says: says.into(), remedy: Some(remedy.into()) }
@@ -49,6 +71,7 @@ impl std::fmt::Display for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let word = match self.health {
             Health::Ok => "ok  ",
+            Health::Info => "info",
             Health::Warn => "warn",
             Health::Fail => "FAIL",
         };

@@ -1,6 +1,5 @@
 //! The checks of the database: reachable, of this version, unhurt, and heard.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,15 +11,13 @@ use store::ops::health;
 use tokio::time::timeout;
 
 use super::check::{Check, Health, chain};
-use crate::commands::report::span;
+use super::fleet;
 use crate::commands::settings::Settings;
 
 /// How long a notice to ourselves may take.
 const ECHO: Duration = Duration::from_secs(3);
 /// How far the clocks may be apart.
 const SKEW_MS: i64 = 2_000;
-/// How long a due job may wait before somebody should look.
-const WAIT_SECONDS: i64 = 300;
 /// Without these, jobs are not heard of, or a stale writer is not refused.
 const TRIGGERS: [(&str, &str); 4] = [
     ("gh_automation_jobs", "gh_automation_jobs_notify"),
@@ -63,11 +60,7 @@ pub async fn checks(settings: &Settings, config: Option<&Config>) -> Vec<Check> 
     checks.push(triggers(&db).await);
     checks.push(indexes(&db).await);
     checks.push(runner_role(&db).await);
-    checks.push(leader(&db).await);
-    checks.push(tiers_in_force(&db).await);
-    checks.push(waiting(&db).await);
-    checks.push(paused(&db).await);
-    checks.push(breaker(&db).await);
+    checks.extend(fleet::checks(&db).await);
     if let Some(config) = config {
         checks.push(key(&db, config).await);
     }
@@ -110,7 +103,7 @@ fn clock(asked: DateTime<Utc>, theirs: DateTime<Utc>, answered: DateTime<Utc>) -
     Check::ok("clock", says)
 }
 
-fn unread(name: &str, error: &store::Error) -> Check {
+pub(super) fn unread(name: &str, error: &store::Error) -> Check {
     Check::fail(name, chain(error), MIGRATE)
 }
 
@@ -223,101 +216,6 @@ async fn runner_role(db: &Db) -> Check {
         );
     }
     Check::ok("runner role", "gh_runner logs in and touches no table")
-}
-
-async fn leader(db: &Db) -> Check {
-    match health::leader(db).await {
-        Ok(Some(leader)) if leader.leads => {
-            Check::ok("leader", format!("{} leads, term {}", leader.holder, leader.term))
-        }
-        Ok(Some(leader)) => {
-            let says = format!(
-                "nobody leads; the lease of {} ended at {}",
-                leader.holder,
-                leader.expires_at.format("%F %T UTC")
-            );
-            Check::fail("leader", says, "start a dispatcher, or read the log of the one that should run")
-        }
-        Ok(None) => Check::fail("leader", "no dispatcher has ever led this database", "start a dispatcher"),
-        Err(error) => unread("leader", &error),
-    }
-}
-
-async fn tiers_in_force(db: &Db) -> Check {
-    let running = match store::dispatchers::running(db).await {
-        Ok(running) => running,
-        Err(error) => return unread("dispatchers", &error),
-    };
-    let hashes: BTreeSet<&str> = running.iter().map(|running| running.tiers_hash.as_str()).collect();
-    let each = running.iter().map(|running| {
-        let hash = running.tiers_hash.get(..12).unwrap_or_default();
-        format!(
-            "{} by tiers {hash} ({})",
-            running.holder,
-            running.tiers_file.as_deref().unwrap_or("built in")
-        )
-    });
-    let each = each.collect::<Vec<_>>().join(", ");
-    match hashes.len() {
-        0 => Check::ok("dispatchers", "none has told of itself in the last minute"),
-        1 => Check::ok("dispatchers", each),
-        _ => Check::warn(
-            "dispatchers",
-            format!("they go by different tiers: {each}"),
-            "give all the same file; its sha256 is what `sha256sum` says",
-        ),
-    }
-}
-
-async fn waiting(db: &Db) -> Check {
-    match health::waiting(db).await {
-        Ok(waiting) => match (waiting.seconds, waiting.oldest) {
-            (Some(seconds), Some(job)) => {
-                let says = format!("{} due, the oldest for {}", waiting.due, span(seconds));
-                if seconds > WAIT_SECONDS {
-                    Check::warn("waiting", says, format!("`dispatcher why {job}`"))
-                } else {
-                    Check::ok("waiting", says)
-                }
-            }
-            _ => Check::ok("waiting", "no due job"),
-        },
-        Err(error) => unread("waiting", &error),
-    }
-}
-
-async fn paused(db: &Db) -> Check {
-    match store::machines::world(db).await {
-        Ok(world) => {
-            let paused: Vec<_> =
-                world.tiers.iter().filter(|load| load.paused).map(|load| load.tier.as_str()).collect();
-            if paused.is_empty() {
-                return Check::ok("paused", "no tier");
-            }
-            Check::warn("paused", paused.join(", "), "`dispatcher resume` when it is over")
-        }
-        Err(error) => unread("paused", &error),
-    }
-}
-
-async fn breaker(db: &Db) -> Check {
-    match store::notices::breaker(db).await {
-        Ok(None) => Check::ok("breaker", "machines can be made"),
-        Ok(Some(notice)) => {
-            let of = if notice.tiers.is_empty() {
-                String::new()
-            } else {
-                format!(" of {}", notice.tiers.join(", "))
-            };
-            let says = format!("{}{of}: {}", notice.cause, notice.says());
-            Check::fail(
-                "breaker",
-                says,
-                "see to the cause; jobs stay pending and start by themselves afterwards",
-            )
-        }
-        Err(error) => unread("breaker", &error),
-    }
 }
 
 async fn key(db: &Db, config: &Config) -> Check {
