@@ -164,10 +164,14 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
         }
         return Verdict::Unclear(format!("the page says {detail:?}, but nothing was sent"));
     }
-    if leaves(words::Press::Submit) || leaves(words::Press::Next) {
-        return review(before, after, traffic, leaves(words::Press::Submit));
+    let sends = leaves(words::Press::Submit)
+        || after.buttons.iter().any(|it| {
+            it.submit && !it.link && !it.disabled && it.form.is_some() && !words::is_side_form(&it.text)
+        });
+    if sends || leaves(words::Press::Next) {
+        return review(before, after, traffic, sends);
     }
-    if wording.contradicts() || !traffic.is_taken() {
+    if wording.contradicts() || !traffic.is_taken() || after.page.passwords > 0 {
         return Verdict::Unclear("nothing on the page confirms it".into());
     }
     if after.page.url != before.page.url && is_route(&after.page.url) {

@@ -140,7 +140,11 @@ pub(super) fn onward(form: &Form) -> Option<(words::Press, &Button)> {
     let only = |inside: bool| {
         let mut submits = form.buttons.iter().filter(|it| {
             let side = words::is_side_form(&it.text) || words::press(&it.text, true) == words::Press::Dismiss;
-            it.submit && !it.disabled && !side && it.form.is_some() == inside && home.contains(&it.form)
+            it.submit
+                && !it.disabled
+                && !side
+                && it.form.is_some() == inside
+                && (home.is_empty() || home.contains(&it.form))
         });
         submits.next().filter(|_| submits.next().is_none())
     };

@@ -11,8 +11,8 @@ use crate::form::words;
 const UNSPACED: u32 = 0x2E80;
 /// A sentence of at most so many words that denies something denies the one beside it.
 const SHORT: usize = 3;
-/// Thanks in more words than these are for something else.
-const THANKS: usize = 6;
+/// Thanks with more words than these beside them (a name) are for something else.
+const THANKS: usize = 2;
 
 /// The words of each language.
 static LEXICON: LazyLock<Vec<Language>> = LazyLock::new(|| {
@@ -179,9 +179,12 @@ impl Wording {
             return None;
         }
         let thanks = |text: &str| {
-            let few = text.split(' ').count() <= THANKS;
-            let says =
-                |it: &Language| it.thanks.any(text) && (few || it.subjects.any(text)) && !it.takes_back(text);
+            let few = |phrase: &str| text.split(' ').count() <= phrase.split(' ').count() + THANKS;
+            let says = |it: &Language| {
+                let only =
+                    it.thanks.0.iter().any(|phrase| place(text, phrase, true).is_some() && few(phrase));
+                (only || it.thanks.any(text) && it.subjects.any(text)) && !it.takes_back(text)
+            };
             LEXICON.iter().any(says)
         };
         let found =

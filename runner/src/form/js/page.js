@@ -103,7 +103,9 @@ gh.search_box = (i) => {
   return at && at !== el && at.tagName === 'INPUT' && at.type === 'search' && !at.readOnly && visible(at) ? id(at) : null;
 };
 gh.in_form = (i) => !!closest(nodes[i], 'form');
-gh.same_tab = (i) => { const el = nodes[i]; [closest(el, 'a[target],form[target]'), el, el.form].forEach((it) => it && ['target', 'formtarget'].forEach((name) => it.removeAttribute(name))); };
+// A frame of the page is no other tab.
+const staying = (name) => /^_(self|parent|top)$/i.test(name) || all('iframe').some((it) => it.name && it.name === name);
+gh.same_tab = (i) => { const el = nodes[i]; [closest(el, 'a[target],form[target]'), el, el.form].forEach((it) => it && ['target', 'formtarget'].forEach((name) => { if (!staying(it.getAttribute(name) || '')) it.removeAttribute(name); })); };
 // While a page is filled nothing we press may send its forms: not Enter in a list, not a button that only opens something.
 let holding = false;
 addEventListener('submit', (event) => { if (holding) { event.preventDefault(); event.stopImmediatePropagation(); } }, true);
