@@ -201,15 +201,16 @@ fn planned(stack: &Stack) -> String {
     [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat()
 }
 
-/// Waits until the dispatcher has done what followed from the last job. Each question is a process of its own, which paces it.
-fn until_nothing_is_planned(stack: &Stack) {
+/// Waits until the dispatcher has done what followed from the last job.
+async fn until_nothing_is_planned(stack: &Stack) {
     let until = Instant::now() + Duration::from_mins(1);
     loop {
-        let planned = planned(stack);
+        let planned = tokio::task::block_in_place(|| planned(stack));
         if planned.trim() == "nothing to do" {
             return;
         }
         assert!(Instant::now() < until, "there is always something to do:\n{planned}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -224,8 +225,8 @@ async fn every_command_of_the_documents_that_needs_no_account_does_what_they_say
     // The documents show a fleet at rest, and a job is completed before its machine is gone and billed.
     case.until_machines_end().await;
     let Case { stack, job } = case;
+    until_nothing_is_planned(&stack).await;
     tokio::task::block_in_place(|| {
-        until_nothing_is_planned(&stack);
         for document in DOCUMENTS {
             type_in(document, &stack, &job);
         }

@@ -13,19 +13,17 @@ fn demo(words: &[&str], answer: Option<&str>) -> (Output, bool) {
     let folder = tempfile::tempdir().expect("a folder");
     let (cargo, called) = (folder.path().join("cargo"), folder.path().join("called"));
     executable(&cargo, &format!("#!/bin/sh\ntouch {}\nexit 1\n", called.display()));
-    let mut command;
-    if answer.is_some() {
-        let line: Vec<String> = [env!("CARGO_BIN_EXE_xtask"), "demo"]
-            .iter()
-            .chain(words)
-            .map(|word| format!("'{word}'"))
-            .collect();
-        command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", &line.join(" "), "/dev/null"]);
+    let line = [&[env!("CARGO_BIN_EXE_xtask"), "demo"], words].concat();
+    let mut command = if answer.is_some() {
+        let quoted: Vec<String> = line.iter().map(|word| format!("'{word}'")).collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &quoted.join(" "), "/dev/null"]);
+        command
     } else {
-        command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.arg("demo").args(words);
-    }
+        let mut command = Command::new(line[0]);
+        command.args(&line[1..]);
+        command
+    };
     // Postgres and the browser are there, so that nothing is installed.
     for name in ["initdb", "postgres", "browser"] {
         executable(&folder.path().join(name), "#!/bin/sh\n");
