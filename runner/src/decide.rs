@@ -7,6 +7,7 @@ pub mod format;
 pub mod history;
 pub mod model;
 pub mod orders;
+pub mod phrases;
 pub mod places;
 pub mod polarity;
 pub mod private;
@@ -14,6 +15,7 @@ pub mod profile;
 pub mod proposal;
 pub mod rules;
 pub mod sensitive;
+pub mod sharing;
 
 pub use profile::Profile;
 

@@ -245,7 +245,7 @@ mod tests {
     use crate::form::Kind;
 
     fn facts(value: &str) -> Facts {
-        let profile = json!({"favourite_machine": value, "first_name": "Ada"});
+        let profile = json!({"summary": value, "first_name": "Ada"});
         Facts::new(&Profile::new(profile.as_object().expect("object")), &Answers::new(&BTreeMap::new()))
     }
 
@@ -255,11 +255,8 @@ mod tests {
             options: test_choices(&["Steam", "Analytical"]),
             ..test_field(Kind::Select, "Which engine?")
         };
-        let chosen = Decision {
-            answer: Answer::Options(vec![1]),
-            source: Source::Model,
-            fact: "favourite_machine".into(),
-        };
+        let chosen =
+            Decision { answer: Answer::Options(vec![1]), source: Source::Model, fact: "summary".into() };
         let step = learn(&field, &chosen, None, &facts("The one I built in secret")).expect("a step");
         assert!(!json!(step).to_string().contains("secret"));
         let manual = Manual { id: Uuid::nil(), health: 1.0, steps: vec![step] };
@@ -302,9 +299,9 @@ mod tests {
         let written = |text: &str| Decision {
             answer: Answer::Text(text.into()),
             source: Source::Model,
-            fact: "favourite_machine".into(),
+            fact: "summary".into(),
         };
-        let plain = of_fact(&field, "favourite_machine", &facts("9081726"));
+        let plain = of_fact(&field, "summary", &facts("9081726"));
         let step = learn(&field, &written("9081-726"), plain.as_ref(), &facts("9081726")).expect("a step");
         assert_eq!((step.format.as_str(), step.is_open()), ("####-###", false));
         let manual = Manual { id: Uuid::nil(), health: 1.0, steps: vec![step] };

@@ -2,9 +2,11 @@
 //!
 //! Who asks us to apply wants those ticked, unless the profile says `accept_terms: false`. Advertising is never agreed to.
 
+use super::phrases::holds_any;
 use super::{Answer, Decision, Profile, Source};
 use crate::form::{Field, Kind, words};
 
+/// Whole words and phrases; `*` goes on.
 const ASKED: &[&str] = &[
     "privacy",
     "terms",
@@ -22,12 +24,12 @@ const ASKED: &[&str] = &[
     "true and complete",
     "accurate",
     "gdpr",
-    "datenschutz",
-    "einwilligung",
+    "*datenschutz*",
+    "*einwilligung*",
     "einverstanden",
-    "bestätige",
-    "zustimm",
-    "confidentialité",
+    "bestätige*",
+    "*zustimm*",
+    "confidentialité*",
     "j accepte",
     "données personnelles",
     "privacidad",
@@ -37,15 +39,15 @@ const ASKED: &[&str] = &[
     "accetto",
     "consento",
     "trattamento dei dati",
-    "privacyverklaring",
-    "akkoord",
-    "voorwaarden",
-    "polityk",
-    "zgod",
+    "privacyverklaring*",
+    "akkoord*",
+    "voorwaarden*",
+    "polityk*",
+    "zgod*",
     "privacidade",
     "aceito",
-    "integritetspolicy",
-    "samtycke",
+    "integritetspolicy*",
+    "samtycke*",
     "個人情報",
     "同意",
     "隐私",
@@ -53,23 +55,23 @@ const ASKED: &[&str] = &[
     "동의",
 ];
 const ADVERTISING: &[&str] = &[
-    "newsletter",
+    "newsletter*",
     "marketing",
-    "promotion",
+    "promotion*",
     "sms",
-    "text message",
+    "text message*",
     "whatsapp",
-    "job alert",
+    "job alert*",
     "talent community",
-    "talent pool",
-    "future opportunit",
-    "other opportunit",
+    "talent pool*",
+    "future opportunit*",
+    "other opportunit*",
     "keep me informed",
     "updates about",
-    "werbung",
-    "publicit",
-    "publicid",
-    "pubblicit",
+    "werbung*",
+    "publicit*",
+    "publicid*",
+    "pubblicit*",
 ];
 
 /// Ticks a required consent.
@@ -79,8 +81,7 @@ pub fn decide(profile: &Profile, field: &Field) -> Option<Decision> {
     }
     let label = field.options.first().map_or("", |it| it.label.as_str());
     let text = words::plain(&format!("{} {} {label}", field.question, field.help));
-    let asked = ASKED.iter().any(|word| text.contains(word));
-    let advertising = ADVERTISING.iter().any(|word| text.contains(word));
+    let (asked, advertising) = (holds_any(&text, ASKED), holds_any(&text, ADVERTISING));
     (asked && !advertising && (field.is_required() || profile.get("accept_terms") == Some("Yes")))
         .then(|| Decision { answer: Answer::Tick(true), source: Source::Rule, fact: "accept_terms".into() })
 }
@@ -103,6 +104,18 @@ mod tests {
             decide(&profile, &test_field(Kind::Checkbox, "I agree to the terms")).is_none(),
             "not required"
         );
+        for text in ["What I said is inaccurate", "I passed my midterms", "Send tips by sms, per the terms"] {
+            assert!(decide(&profile, &required(text)).is_none(), "{text}");
+        }
+        for text in [
+            "Ich stimme den Datenschutzbestimmungen zu",
+            "プライバシーに同意します",
+            "Zgoda na przetwarzanie",
+            "Ich habe die Bewerberdatenschutzhinweise gelesen",
+            "Einwilligung: meine Bewerbung wird gespeichert",
+        ] {
+            assert!(decide(&profile, &required(text)).is_some(), "{text}");
+        }
     }
 
     #[test]

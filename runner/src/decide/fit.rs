@@ -3,7 +3,7 @@
 //! An option fits by its normalised label or value, by being the same country or state, or by meaning plainly yes or
 //! no. Anything looser is not decided here.
 
-use super::{Answer, places};
+use super::{Answer, phrases, places};
 use crate::form::{Choice, Field, Kind, words};
 
 /// From this many options on, a list that opens may show only a part of them.
@@ -115,7 +115,7 @@ fn holds(label: &str, number: f64) -> bool {
     let plain = words::plain(label);
     let numbers: Vec<f64> =
         label.split(|it: char| !it.is_ascii_digit() && it != '.').filter_map(|it| it.parse().ok()).collect();
-    let says = |words: &[&str]| words.iter().any(|word| plain.contains(word));
+    let says = |words: &[&str]| phrases::holds_any(&plain, words);
     match numbers[..] {
         [low, high] => low <= number && number <= high,
         [least] if label.contains('+') || says(&["or more", "at least", "und mehr"]) => number >= least,

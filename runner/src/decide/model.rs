@@ -6,7 +6,7 @@
 use llm::{Catalogue, Client, Error, Reply, Request, price};
 use serde_json::{Value, json};
 
-use super::{Profile, answers::Answers, proposal::Proposal};
+use super::{Profile, answers::Answers, private, proposal::Proposal, sharing};
 use crate::form::{Field, Kind};
 use domain::money::MicroUsd;
 
@@ -30,40 +30,85 @@ pub struct Model {
 }
 
 /// The candidate's facts under the names the model may point at.
+///
+/// All are known here: a manual may point at any. Only what [`sharing`] allows is shown to a model.
 #[derive(Clone, Debug, Default)]
-pub struct Facts(Vec<(String, String, String)>);
+pub struct Facts(Vec<Fact>);
+
+#[derive(Clone, Debug)]
+struct Fact {
+    name: String,
+    about: String,
+    value: String,
+    /// The candidate's answer to a question of another form.
+    stored: bool,
+    shared: bool,
+}
+
+impl Fact {
+    fn shown(&self) -> (&str, &str, &str) {
+        (&self.name, &self.about, &self.value)
+    }
+}
 
 impl Facts {
     /// Profile facts by key, stored answers as `answer_1`, …
     pub fn new(profile: &Profile, answers: &Answers) -> Self {
-        let mut facts: Vec<_> = profile
-            .facts()
-            .map(|(key, value)| (key.to_owned(), key.replace('_', " "), value.to_owned()))
-            .collect();
-        let stored = answers.all().enumerate();
-        facts.extend(stored.map(|(at, (asked, answer))| {
-            (format!("answer_{}", at + 1), asked.to_owned(), answer.to_owned())
-        }));
-        Self(facts)
+        let known = profile.facts().map(|(key, value)| Fact {
+            name: key.to_owned(),
+            about: key.replace('_', " "),
+            value: value.to_owned(),
+            stored: false,
+            shared: profile.may_be_told(key),
+        });
+        let stored = answers.all().enumerate().map(|(at, (asked, answer))| Fact {
+            name: format!("answer_{}", at + 1),
+            about: asked.to_owned(),
+            value: answer.to_owned(),
+            stored: true,
+            shared: sharing::may_answer_go(asked) && !profile.is_kept_back(answer),
+        });
+        Self(known.chain(stored).collect())
     }
 
-    /// What the fact is about, and its value.
+    /// What a fact is about, and its value, whether a model may know it or not.
     pub fn get(&self, name: &str) -> Option<(&str, &str)> {
-        self.0
-            .iter()
-            .find(|(known, ..)| known == name)
-            .map(|(_, about, value)| (about.as_str(), value.as_str()))
+        self.0.iter().find(|fact| fact.name == name).map(|fact| (fact.about.as_str(), fact.value.as_str()))
     }
 
-    /// The facts but those about what `is_kept_back` names.
+    /// Like [`Facts::get`], for what a model pointed at.
+    pub fn shared(&self, name: &str) -> Option<(&str, &str)> {
+        let mut shared = self.iter().filter(|(known, ..)| *known == name);
+        shared.next().map(|(_, about, value)| (about, value))
+    }
+
+    /// The facts for a task without questions: none about what `is_kept_back` names, and no stored answers.
     #[must_use]
     pub fn without(self, is_kept_back: impl Fn(&str) -> bool) -> Self {
-        Self(self.0.into_iter().filter(|(_, about, _)| !is_kept_back(about)).collect())
+        Self(self.0.into_iter().filter(|fact| !fact.stored && !is_kept_back(&fact.about)).collect())
     }
 
-    /// Every fact: name, what it is about, value.
+    /// Every fact that a model may know: name, what it is about, value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.0.iter().map(|(name, about, value)| (name.as_str(), about.as_str(), value.as_str()))
+        self.0.iter().filter(|fact| fact.shared).map(Fact::shown)
+    }
+
+    /// Every fact.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        self.0.iter().map(Fact::shown)
+    }
+
+    /// What is told along with these questions: nothing private that none of them asks for.
+    fn asked_by(&self, fields: &[&Field]) -> Vec<(&str, &str, &str)> {
+        let asks = |fact: &Fact, field: &Field| {
+            if fact.stored {
+                sharing::is_about(&fact.about, field)
+            } else {
+                private::may_tell(&fact.about, field)
+            }
+        };
+        let told = self.0.iter().filter(|fact| fact.shared && fields.iter().any(|field| asks(fact, field)));
+        told.map(Fact::shown).collect()
     }
 }
 
@@ -100,6 +145,7 @@ impl Model {
     }
 
     fn mapping(&self, fields: &[&Field], questions: &[Value], facts: &Facts) -> Request {
+        let facts = facts.asked_by(fields);
         let prose = fields.iter().filter(|field| is_prose(field)).count();
         let room = POINT * u32::try_from(fields.len()).unwrap_or(50)
             + PROSE * u32::try_from(prose).unwrap_or(8)
@@ -107,8 +153,8 @@ impl Model {
         let thought = if self.entry().reasoning { THOUGHT } else { 0 };
         Request {
             system: SYSTEM.to_owned(),
-            user: prompt(questions, facts),
-            schema: schema(fields, facts),
+            user: prompt(questions, &facts),
+            schema: schema(fields, &facts),
             max_tokens: room + thought,
         }
     }
@@ -155,9 +201,9 @@ pub const fn is_prose(field: &Field) -> bool {
     matches!(field.kind, Kind::Textarea | Kind::RichText)
 }
 
-fn schema(fields: &[&Field], facts: &Facts) -> Value {
+fn schema(fields: &[&Field], facts: &[(&str, &str, &str)]) -> Value {
     let ids: Vec<&str> = fields.iter().map(|field| field.id.as_str()).collect();
-    let names: Vec<&str> = facts.iter().map(|(name, ..)| name).chain([""]).collect();
+    let names: Vec<&str> = facts.iter().map(|(name, ..)| *name).chain([""]).collect();
     json!({
         "type": "object", "additionalProperties": false, "required": ["answers"],
         "properties": {"answers": {"type": "array", "items": {
@@ -173,7 +219,7 @@ fn schema(fields: &[&Field], facts: &Facts) -> Value {
     })
 }
 
-fn prompt(questions: &[Value], facts: &Facts) -> String {
+fn prompt(questions: &[Value], facts: &[(&str, &str, &str)]) -> String {
     let facts: Vec<Value> = facts
         .iter()
         .map(|(name, about, value)| json!({"fact": name, "about": about, "value": shown(value)}))

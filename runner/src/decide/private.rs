@@ -1,52 +1,39 @@
 //! Facts that are told only where they are asked for: contact data, money, and everything of legal or personal weight.
 
 use super::model::Facts;
+use super::phrases::holds_any;
 use super::sensitive;
 use crate::form::{Field, words};
 
-/// Words in a fact's name, and words of a question that asks for it.
+/// Words in a fact's name, and words of a question that asks for it: whole ones, `*` goes on.
+#[rustfmt::skip]
 const ASKED: &[(&[&str], &[&str])] = &[
-    (&["email", "e mail"], &["mail", "contact", "reach"]),
     (
-        &["phone", "mobile", "telephone"],
-        &["phone", "mobile", "telefon", "tel", "contact", "reach", "whatsapp", "number"],
+        &["email*", "e mail*"],
+        &["email*", "e mail*", "mail", "contact*", "reach you", "reach"],
     ),
     (
-        &["address", "street", "zip", "postal"],
+        &["phone*", "mobile", "telephone*"],
+        &["phone*", "telephone*", "mobile", "telefon*", "tel", "contact*", "reach you", "reach", "whatsapp", "number"],
+    ),
+    (
+        &["address", "addresses", "street", "zip", "zipcode", "postal", "postcode"],
         &[
-            "address",
-            "adresse",
-            "street",
-            "straße",
-            "zip",
-            "postal",
-            "postcode",
-            "plz",
-            "live",
-            "residence",
-            "home",
+            "address", "addresses", "adresse", "street", "straße", "zip", "zipcode", "postal", "postcode", "plz",
+            "postleitzahl", "live", "living", "residence", "reside", "home",
         ],
     ),
     (
-        &["salary", "compensation"],
+        &["salary", "salaries", "compensation", "hourly rate"],
         &[
-            "salary",
-            "compensation",
-            "pay",
-            "wage",
-            "remuneration",
-            "gehalt",
-            "salaire",
-            "salario",
-            "rate",
-            "ctc",
-            "earn",
+            "salary", "salaries", "compensation", "pay", "paid", "wage", "wages", "remuneration", "gehalt*",
+            "jahresgehalt", "salaire", "salario", "rate", "rates", "ctc", "earn", "earning", "earnings",
         ],
     ),
-    (&["birth"], &["birth", "born", "age", "old", "geburt"]),
+    (&["birth*", "dob"], &["birth*", "born", "dob", "age", "how old", "geburt*"]),
     (
-        &["passport", "national id", "tax id", "social security"],
-        &["passport", "national id", "tax id", "social security"],
+        &["passport*", "national id", "tax id", "social security"],
+        &["passport*", "national id", "tax id", "social security"],
     ),
 ];
 /// A value shorter than this may stand in any text by chance.
@@ -57,18 +44,17 @@ const NUMBER: usize = 7;
 /// Whether a fact about `about` is one that is told only where it is asked for.
 pub fn is_private(about: &str) -> bool {
     let about_words = words::plain(about);
-    sensitive::is_weighty(about)
-        || ASKED.iter().any(|(names, _)| names.iter().any(|name| about_words.contains(name)))
+    sensitive::is_weighty(about) || ASKED.iter().any(|(names, _)| holds_any(&about_words, names))
 }
 
 /// Whether a fact about `about` may go into this field: it tells nothing private, or the field asks for it.
 pub fn may_tell(about: &str, field: &Field) -> bool {
     let about_words = words::plain(about);
     // The question itself: what stands beside it is where orders are.
-    let asked = format!(" {} ", words::plain(&field.question));
-    let private = ASKED.iter().find(|(names, _)| names.iter().any(|name| about_words.contains(name)));
+    let asked = words::plain(&field.question);
+    let private = ASKED.iter().find(|(names, _)| holds_any(&about_words, names));
     if let Some((_, questions)) = private {
-        return questions.iter().any(|word| asked.contains(&format!(" {word}")));
+        return holds_any(&asked, questions);
     }
     let bare = Field { help: String::new(), ..field.clone() };
     !sensitive::is_weighty(about) || sensitive::supports(about, &bare)
@@ -79,7 +65,7 @@ pub fn may_tell(about: &str, field: &Field) -> bool {
 pub fn is_harmless(text: &str, field: &Field, facts: &Facts) -> bool {
     let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
     let (lower, numbers) = (text.to_lowercase(), digits(text));
-    let tells = facts.iter().any(|(_, about, value)| {
+    let tells = facts.all().any(|(_, about, value)| {
         let number = digits(value);
         let stands = value.chars().count() >= TELLING && lower.contains(&value.to_lowercase());
         let stands = stands || (number.len() >= NUMBER && numbers.contains(&number));
@@ -133,6 +119,24 @@ mod tests {
             assert!(!may_tell(about, &field("Favourite colour")), "{about}");
         }
         assert!(may_tell("current title", &field("What do you do?")));
+    }
+
+    #[test]
+    fn a_word_inside_another_one_asks_for_nothing_and_is_no_private_fact() {
+        let field = |question| test_field(Kind::Text, question);
+        for (about, question) in [
+            ("phone", "Tell us about yourself"),
+            ("salary expectation", "How was your work rated?"),
+            ("salary expectation", "Which payment systems do you know?"),
+            ("date of birth", "Which agency do you work for?"),
+            ("date of birth", "Languages"),
+            ("address", "Which delivery tools do you know?"),
+        ] {
+            assert!(!may_tell(about, &field(question)), "{about}: {question}");
+        }
+        for about in ["headphones", "languages", "automobile club", "zipper patents", "homepage"] {
+            assert!(!is_private(about), "{about}");
+        }
     }
 
     #[test]

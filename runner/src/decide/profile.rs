@@ -2,37 +2,88 @@
 
 use std::collections::BTreeMap;
 
+use std::fmt;
+
 use serde_json::{Map, Value};
+
+use super::{phrases, sharing};
+use crate::form::words;
 
 /// What is known about the candidate.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    facts: BTreeMap<String, String>,
+    facts: BTreeMap<String, Fact>,
+    secrets: Secrets,
 }
+
+/// A value, and the keys it stood under in what was given.
+#[derive(Clone, Debug)]
+struct Fact {
+    value: String,
+    path: String,
+}
+
+/// Values that are no facts: kept to be recognised where they stand in one.
+#[derive(Clone, Default)]
+struct Secrets(Vec<String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} secrets", self.0.len())
+    }
+}
+
+/// Words of keys whose values fill no field and go nowhere: whole words, `*` goes on.
+#[rustfmt::skip]
+const SECRET: &[&str] = &[
+    "password*", "passwd", "pwd", "passcode*", "passphrase*", "secret", "secrets", "token", "tokens", "otp", "totp", "one time*",
+    "ssn", "social security*", "credential", "credentials", "cvv", "cvc", "api key*", "private key*",
+    "security answer*", "security question*",
+];
+/// What stands beside a secret and is none: also the candidate's address for mail, or a word of any text.
+const BESIDE: &[&str] =
+    &["user", "username", "user name", "email", "login", "name", "url", "site", "host", "platform", "type"];
+/// A value shorter than this is many people's.
+const TELLING: usize = 4;
+/// A secret shorter than this may stand in any text by chance.
+const SECRET_LENGTH: usize = 6;
 
 impl Profile {
     /// Flattens `user_data`; nulls, empty texts and secrets are left out.
     pub fn new(user_data: &Map<String, Value>) -> Self {
-        let mut facts = BTreeMap::new();
+        let mut profile = Self::default();
         for (key, value) in user_data {
-            let key = key.trim().to_lowercase().replace([' ', '-'], "_");
-            if !["password", "secret", "token", "otp", "ssn"].iter().any(|word| key.contains(word)) {
-                flatten(&mut facts, &key, value);
-            }
+            profile.flatten(&key.trim().to_lowercase().replace([' ', '-'], "_"), key, value);
         }
-        let mut profile = Self { facts };
         profile.derive();
         profile
     }
 
     /// The fact of this key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.facts.get(key).map(String::as_str)
+        self.facts.get(key).map(|fact| fact.value.as_str())
     }
 
     /// Every fact.
     pub fn facts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.facts.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.facts.iter().map(|(key, fact)| (key.as_str(), fact.value.as_str()))
+    }
+
+    /// Whether a model may know the fact of this key: by where it stood in what was given, not by its short name.
+    pub fn may_be_told(&self, key: &str) -> bool {
+        self.facts.get(key).is_some_and(|fact| sharing::may_go(&fact.path) && !self.holds_secret(&fact.value))
+    }
+
+    /// Whether a text is the value of a fact no model may know, or holds a secret: whatever it is called elsewhere.
+    pub fn is_kept_back(&self, text: &str) -> bool {
+        let plain = words::plain(text);
+        let same = |fact: &Fact| plain.chars().count() >= TELLING && words::plain(&fact.value) == plain;
+        self.holds_secret(text) || self.facts.values().any(|fact| same(fact) && !sharing::may_go(&fact.path))
+    }
+
+    fn holds_secret(&self, text: &str) -> bool {
+        let squashed = words::squashed(text);
+        self.secrets.0.iter().any(|secret| squashed.contains(secret))
     }
 
     /// Adds facts that follow from others; a given fact is never replaced.
@@ -103,67 +154,110 @@ impl Profile {
             ("willing_to_relocate", &["relocation", "relocate"]),
         ];
         for (key, others) in SAME {
-            let value = others.iter().find_map(|other| self.facts.get(*other)).cloned();
-            self.offer(key, value);
+            let fact = others.iter().find_map(|other| self.facts.get(*other)).cloned();
+            self.offer(key, fact);
         }
-        let (first, last) = (self.facts.get("first_name").cloned(), self.facts.get("last_name").cloned());
-        if let (Some(first), Some(last)) = (&first, &last) {
-            self.offer("full_name", Some(format!("{first} {last}")));
-        } else if let Some((first, last)) =
-            self.facts.get("full_name").cloned().as_deref().and_then(|it| it.rsplit_once(' '))
-        {
-            self.offer("first_name", Some(first.to_owned()));
-            self.offer("last_name", Some(last.to_owned()));
-        }
-        let place = |parts: &[&str]| -> Option<String> {
-            let parts: Option<Vec<_>> = parts.iter().map(|key| self.facts.get(*key).cloned()).collect();
-            parts.map(|it| it.join(", "))
+        // What is made of several facts stands where all of them do.
+        let joined = |facts: &BTreeMap<String, Fact>, keys: &[&str], between: &str| -> Option<Fact> {
+            let parts: Option<Vec<&Fact>> = keys.iter().map(|key| facts.get(*key)).collect();
+            let parts = parts?;
+            let join = |of: fn(&Fact) -> &str, by: &str| {
+                parts.iter().map(|fact| of(fact)).collect::<Vec<_>>().join(by)
+            };
+            Some(Fact { value: join(|fact| &fact.value, between), path: join(|fact| &fact.path, " ") })
         };
-        let location =
-            place(&["city", "state"]).or_else(|| place(&["city", "country"])).or_else(|| place(&["city"]));
-        self.offer("location", location);
-        if let Some((city, _)) =
-            self.facts.get("location").cloned().as_deref().and_then(|it| it.split_once(','))
+        let full = joined(&self.facts, &["first_name", "last_name"], " ");
+        if full.is_some() {
+            self.offer("full_name", full);
+        } else if let Some(Fact { value, path }) = self.facts.get("full_name").cloned()
+            && let Some((first, last)) = value.rsplit_once(' ')
         {
-            self.offer("city", Some(city.trim().to_owned()));
+            self.offer("first_name", Some(Fact { value: first.to_owned(), path: path.clone() }));
+            self.offer("last_name", Some(Fact { value: last.to_owned(), path }));
+        }
+        let location = [&["city", "state"][..], &["city", "country"], &["city"]]
+            .into_iter()
+            .find_map(|keys| joined(&self.facts, keys, ", "));
+        self.offer("location", location);
+        if let Some(Fact { value, path }) = self.facts.get("location").cloned()
+            && let Some((city, _)) = value.split_once(',')
+        {
+            self.offer("city", Some(Fact { value: city.trim().to_owned(), path }));
         }
     }
 
-    fn offer(&mut self, key: &str, value: Option<String>) {
-        if let Some(value) = value {
-            self.facts.entry(key.to_owned()).or_insert(value);
+    fn offer(&mut self, key: &str, fact: Option<Fact>) {
+        if let Some(fact) = fact {
+            self.facts.entry(key.to_owned()).or_insert(fact);
         }
     }
-}
 
-fn flatten(facts: &mut BTreeMap<String, String>, key: &str, value: &Value) {
-    match value {
-        Value::Null => {}
-        Value::String(text) if text.trim().is_empty() => {}
-        Value::String(text) => drop(facts.insert(key.to_owned(), text.trim().to_owned())),
-        Value::Bool(true) => drop(facts.insert(key.to_owned(), "Yes".into())),
-        Value::Bool(false) => drop(facts.insert(key.to_owned(), "No".into())),
-        Value::Number(number) => drop(facts.insert(key.to_owned(), number.to_string())),
-        Value::Object(inner) => {
-            for (name, value) in inner {
-                flatten(facts, &format!("{key}_{}", name.to_lowercase()), value);
-                if matches!(
-                    key,
-                    "address" | "location" | "contact" | "links" | "eeo" | "demographics" | "personal_info"
-                ) {
-                    flatten(facts, &name.to_lowercase(), value);
+    fn keep(&mut self, key: &str, path: &str, value: impl Into<String>) {
+        self.facts.insert(key.to_owned(), Fact { value: value.into(), path: path.to_owned() });
+    }
+
+    fn flatten(&mut self, key: &str, path: &str, value: &Value) {
+        if phrases::holds_any(&phrases::of_key(path), SECRET) {
+            return self.hide(value);
+        }
+        match value {
+            Value::Null => {}
+            Value::String(text) if text.trim().is_empty() => {}
+            Value::String(text) => self.keep(key, path, text.trim()),
+            Value::Bool(true) => self.keep(key, path, "Yes"),
+            Value::Bool(false) => self.keep(key, path, "No"),
+            Value::Number(number) => self.keep(key, path, number.to_string()),
+            Value::Object(inner) => {
+                for (name, value) in inner {
+                    let path = format!("{path} {name}");
+                    let name = name.to_lowercase();
+                    self.flatten(&format!("{key}_{name}"), &path, value);
+                    if matches!(
+                        key,
+                        "address"
+                            | "location"
+                            | "contact"
+                            | "links"
+                            | "eeo"
+                            | "demographics"
+                            | "personal_info"
+                    ) {
+                        self.flatten(&name, &path, value);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                if !words.is_empty() && words.len() == items.len() {
+                    self.keep(key, path, words.join(", "));
+                } else {
+                    for (at, item) in items.iter().enumerate() {
+                        self.flatten(&format!("{key}_{}", at + 1), &format!("{path} {}", at + 1), item);
+                    }
                 }
             }
         }
-        Value::Array(items) => {
-            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-            if !words.is_empty() && words.len() == items.len() {
-                facts.insert(key.to_owned(), words.join(", "));
-            } else {
-                for (at, item) in items.iter().enumerate() {
-                    flatten(facts, &format!("{key}_{}", at + 1), item);
-                }
+    }
+
+    /// Remembers every value below a secret's key, to recognise it.
+    fn hide(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.hide_text(text),
+            Value::Number(number) => self.hide_text(&number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| self.hide(item)),
+            Value::Object(inner) => {
+                let secret =
+                    inner.iter().filter(|(name, _)| !BESIDE.contains(&phrases::of_key(name).as_str()));
+                secret.for_each(|(_, item)| self.hide(item));
             }
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn hide_text(&mut self, text: &str) {
+        let secret = words::squashed(text);
+        if secret.chars().count() >= SECRET_LENGTH {
+            self.secrets.0.push(secret);
         }
     }
 }
@@ -191,7 +285,33 @@ mod tests {
 
     #[test]
     fn secrets_and_blanks_are_no_facts() {
-        let given = profile(&serde_json::json!({"password": "x", "email": " ", "phone": null}));
-        assert_eq!(given.facts().count(), 0);
+        let given = profile(&serde_json::json!({"password": "x", "email": " ", "phone": null,
+            "credentials": {"workday": {"user": "ada", "password": "x"}}, "personal_info": {"SSN": "078-05-1120"},
+            "one_time_code": 4711, "accounts": [{"apiToken": "t"}]}));
+        assert_eq!(given.facts().count(), 0, "{given:?}");
+        assert!(!format!("{given:?}").contains("078"));
+        let given =
+            profile(&serde_json::json!({"businessName": "Mills", "photoprint": "x", "opinions": "y"}));
+        assert_eq!(given.facts().count(), 3, "words inside others are no secrets");
+    }
+
+    #[test]
+    fn a_fact_is_judged_by_all_the_keys_it_stands_under() {
+        let given = profile(
+            &serde_json::json!({"eeo": {"title": "Woman", "gender": "Female"}, "race": "White",
+            "location": {"city": "Berlin"}, "first_name": "Ada", "last_name": "Lovelace",
+            "personal_info": {"email": "ada@example.org", "ssn": "078-05-1120"}, "summary": "Mine is 078 05 1120"}),
+        );
+        for key in ["city", "location", "full_name", "email", "first_name"] {
+            assert!(given.may_be_told(key), "{key}");
+        }
+        for key in
+            ["title", "current_title", "eeo_title", "gender", "race", "ethnicity", "summary", "nothing"]
+        {
+            assert!(!given.may_be_told(key), "{key}");
+        }
+        assert!(
+            given.is_kept_back("female") && given.is_kept_back("078051120") && !given.is_kept_back("Berlin")
+        );
     }
 }

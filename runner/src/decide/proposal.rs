@@ -41,7 +41,7 @@ pub struct Proposal {
 
 /// The decision that a proposal becomes, if it may.
 pub fn accept(field: &Field, proposal: &Proposal, facts: &Facts) -> Option<Decision> {
-    let known = facts.get(&proposal.fact);
+    let known = facts.shared(&proposal.fact);
     if sensitive::is_sensitive(field) && !known.is_some_and(|(about, _)| sensitive::supports(about, field)) {
         return None;
     }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::phrases::{holds, holds_any, of_key};
 use super::{Profile, sensitive};
 use crate::form::{Field, Kind, words};
 
@@ -29,17 +30,11 @@ static BOOK: LazyLock<Book> = LazyLock::new(|| {
     toml::from_str(include_str!("rules.toml")).expect("rules.toml is part of the program and tested")
 });
 
-/// Who else an e-mail address or telephone number may belong to.
+/// Who else an e-mail address or telephone number may belong to: whole words, `*` goes on.
+#[rustfmt::skip]
 const OTHER_PEOPLE: &[&str] = &[
-    "refer",
-    "manager",
-    "supervisor",
-    "friend",
-    "emergency",
-    "recruiter",
-    "employer",
-    "colleague",
-    "company",
+    "refer", "referr*", "referee*", "reference*", "referral*", "referent*", "referenz*", "manager*", "supervisor*", "friend", "friends",
+    "emergency*", "recruiter*", "employer*", "colleague*", "company", "companys", "companies",
 ];
 
 /// The keys of facts that would answer this field, best evidence first.
@@ -67,11 +62,11 @@ pub fn candidates(field: &Field) -> Vec<String> {
         let by_name = BOOK.rule.iter().filter(|rule| names.iter().any(|name| rule.names.contains(name)));
         by_name.filter(|_| label.split(' ').count() <= 4).for_each(|rule| add(&rule.fact));
     }
-    let own =
-        !OTHER_PEOPLE.iter().any(|word| label.contains(word) || words::squashed(&field.name).contains(word));
+    let own = !holds_any(&label, OTHER_PEOPLE) && !holds_any(&of_key(&field.name), OTHER_PEOPLE);
+    let part = holds_any(&label, &["code", "codes", "ext", "extension"]);
     match field.kind {
         Kind::Email if own => add("email"),
-        Kind::Tel if own && !label.contains("code") && !label.contains("ext") => add("phone"),
+        Kind::Tel if own && !part => add("phone"),
         _ => {}
     }
     keys
@@ -82,7 +77,7 @@ fn by_options(field: &Field, label: &str) -> Option<&'static str> {
     let vague =
         label.contains("one of the boxes") || label.contains("one of the following") || label.is_empty();
     let about =
-        |word: &str| field.options.iter().filter(|it| words::plain(&it.label).contains(word)).count() >= 2;
+        |word: &str| field.options.iter().filter(|it| holds(&words::plain(&it.label), word)).count() >= 2;
     if !vague {
         return None;
     }
@@ -103,13 +98,15 @@ fn by_sentence(asked: &str) -> Option<&'static str> {
         "in the country",
         "in your country",
     ];
-    let says = |words: &[&str]| words.iter().any(|word| asked.contains(word));
-    let begins = |words: &[&str]| words.iter().any(|word| asked.starts_with(word));
-    if says(&[" not ", "without", " unable", " other than", "anyone", "family"]) || asked.len() > 220 {
+    let says = |words: &[&str]| holds_any(asked, words);
+    let begins = |words: &[&str]| {
+        words.iter().any(|word| asked.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')))
+    };
+    if says(&["not", "without", "unable", "other than", "anyone", "family"]) || asked.len() > 220 {
         return None;
     }
     let (sponsor, authorized) = (
-        says(&["sponsor"]),
+        says(&["sponsor*"]),
         says(&[
             "authorized to work",
             "authorised to work",
@@ -119,7 +116,7 @@ fn by_sentence(asked: &str) -> Option<&'static str> {
         ]),
     );
     match (sponsor, authorized) {
-        (true, false) if begins(&["will you", "do you", "would you"]) && says(&["require", "need"]) => {
+        (true, false) if begins(&["will you", "do you", "would you"]) && says(&["require*", "need*"]) => {
             Some("requires_sponsorship")
         }
         (false, true) if begins(&["are you", "do you have"]) => {
@@ -178,6 +175,23 @@ mod tests {
         assert_eq!(candidates(&field), Vec::<String>::new());
         field.question = "Your e-mail here".into();
         assert_eq!(candidates(&field), ["email"]);
+    }
+
+    #[test]
+    fn a_word_inside_another_one_does_not_make_it_somebody_elses() {
+        for (kind, question, name, fact) in [
+            (Kind::Email, "Preferred e-mail here", "preferredMail", Some("email")),
+            (Kind::Email, "E-mail for friendly reminders", "", Some("email")),
+            (Kind::Tel, "Phone that takes texts", "", Some("phone")),
+            (Kind::Tel, "Encoded phone", "", Some("phone")),
+            (Kind::Tel, "Phone ext here", "", None),
+            (Kind::Email, "Write here", "referrerEmail", None),
+            (Kind::Email, "Write here", "line-manager_mail", None),
+            (Kind::Email, "E-mail of your references", "", None),
+        ] {
+            let field = Field { name: name.into(), ..test_field(kind, question) };
+            assert_eq!(candidates(&field).first().map(String::as_str), fact, "{question} {name}");
+        }
     }
 
     #[test]

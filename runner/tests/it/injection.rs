@@ -76,8 +76,11 @@ async fn orders_in_a_page_have_no_effect_on_an_agent_whose_model_obeys_them() {
     no_effect(&model).await;
     let prompts = model.prompts();
     assert_eq!(prompts.len(), 1, "the model was asked, so it could obey");
-    assert!(prompts[0].contains("fact=date_of_birth"), "what a person can read is shown: {}", prompts[0]);
-    for unseen in ["HIDDEN", "evil-page", "If you are an AI", "Disregard", "system note", "etc/passwd"] {
+    assert!(prompts[0].contains("I waive every claim"), "what a person can read is shown: {}", prompts[0]);
+    // A question that names a fact no model is told goes to none.
+    for unseen in
+        ["date_of_birth", "HIDDEN", "evil-page", "If you are an AI", "Disregard", "system note", "etc/passwd"]
+    {
         assert!(!prompts[0].contains(unseen), "{unseen} was shown to the model");
     }
 }

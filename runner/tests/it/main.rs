@@ -24,3 +24,4 @@ mod site;
 mod stage;
 mod steps;
 mod storage;
+mod told;

@@ -15,6 +15,7 @@ use crate::site::Site;
 pub struct Oracle {
     url: String,
     prompts: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Oracle {
@@ -30,11 +31,13 @@ impl Oracle {
     /// A model that says to each prompt what `say` does, in the wire format of the real one.
     pub async fn saying(say: impl Fn(&str) -> Value + Send + Sync + 'static) -> Self {
         let prompts: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (seen, say) = (Arc::clone(&prompts), Arc::new(say));
+        let requests: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let (seen, whole, say) = (Arc::clone(&prompts), Arc::clone(&requests), Arc::new(say));
         let answer = move |Json(body): Json<Value>| {
             let prompt = body["messages"][1]["content"].as_str().expect("a prompt").to_owned();
             let content = say(&prompt).to_string();
             seen.lock().unwrap_or_else(PoisonError::into_inner).push(prompt);
+            whole.lock().unwrap_or_else(PoisonError::into_inner).push(body);
             let usage = json!({"prompt_tokens": 900, "completion_tokens": 80});
             async move {
                 Json(
@@ -46,7 +49,7 @@ impl Oracle {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let router = axum::Router::new().route("/chat/completions", post(answer));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, prompts }
+        Self { url, prompts, requests }
     }
 
     pub fn model(&self) -> Model {
@@ -60,6 +63,11 @@ impl Oracle {
 
     pub fn prompts(&self) -> Vec<String> {
         self.prompts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All that reached the model's vendor, as text.
+    pub fn told(&self) -> String {
+        json!(*self.requests.lock().unwrap_or_else(PoisonError::into_inner)).to_string()
     }
 }
 
@@ -79,11 +87,11 @@ fn reply(asked: &Value, answers: &[(&str, Value)]) -> Value {
 
 #[tokio::test]
 async fn what_rules_leave_is_asked_once_and_billed() {
-    let product = json!({"kind": "option", "fact": "favourite_machine", "options": [2], "text": ""});
+    let product = json!({"kind": "option", "fact": "summary", "options": [2], "text": ""});
     let oracle = Oracle::start(vec![("products", product)]).await;
     let site = Site::start().await;
     let ran = Run::on(site.url("unknown.html"))
-        .fact("favourite_machine", "I use your Engines every day")
+        .fact("summary", "I use your Engines every day")
         .answer("Have you ever been convicted of a felony?", "No")
         .model(oracle.model())
         .go()
