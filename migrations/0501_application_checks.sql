@@ -1,4 +1,4 @@
--- What knew of rows knows of applications (0500): who is started, tried again, resumed, expired, refused, and who is told of it.
+-- What knew of rows knows of applications (0500): who is started, tried again, expired, refused, and who is told of it. Who is resumed stands in 0502.
 
 -- Chooses due jobs, tier by tier, and writes their attempts and machine intents. Never more than a tier's free slots
 -- (counted here, under the leader's row), a user's cap, what the budgets have room for (0302), the ready pool machines and the apps' create tokens, or the ids given.
@@ -269,58 +269,6 @@ begin
     end if;
   end if;
   return new;
-end $$;
-
--- Lets a waiting job go on. p_attempt is the attempt the data was sealed for, or null.
--- Returns {status} when it goes on or already did; {refused: its status}, with {sent: true} when its form may have been sent and no
--- machine waits any more; {changed: true} when another attempt waits now; null: no such job.
--- The clock of the attempt goes on where it stood.
-create or replace function gh_resume_job(p_job uuid, p_user uuid, p_id uuid, p_attempt uuid, p_type text, p_by text, p_notes text, p_sealed bytea)
-returns jsonb language plpgsql as $$
-declare
-  j gh_automation_jobs;
-  a gh_job_attempts;
-begin
-  select * into j from gh_automation_jobs where id = p_job and (p_user is null or user_id = p_user) for update;
-  if not found then
-    return null;
-  end if;
-  select * into a from gh_job_attempts where job_id = j.id and state in ('claimed', 'launching', 'running') for update;
-  if j.status not in ('paused', 'needs_human', 'awaiting_review') then
-    -- The same answer again: its first copy was taken, the reply may have been lost.
-    if j.status in ('running', 'pending', 'queued') and exists (
-      select 1 from gh_job_resolutions r where r.job_id = j.id and r.resolution_type = p_type
-        and (r.attempt_id = a.id or r.attempt_id is null)
-        and r.created_at > now() - interval '10 minutes') then
-      return jsonb_build_object('status', j.status);
-    end if;
-    return jsonb_build_object('refused', j.status);
-  end if;
-  if a.id is null and (exists (select 1 from gh_permits p where p.job_id = j.id) or gh_application_sent(j.id) is not null) then
-    return jsonb_build_object('refused', j.status, 'sent', true);
-  end if;
-  if p_sealed is not null and a.id is distinct from p_attempt then
-    return jsonb_build_object('changed', true);
-  end if;
-  insert into gh_job_resolutions (id, job_id, attempt_id, turn, resolution_type, resolved_by, sealed)
-  values (p_id, j.id, a.id, coalesce(a.pauses, 0), p_type, p_by, case when a.id is not null then p_sealed end);
-  insert into gh_job_events (job_id, event_type, message, metadata, actor)
-  values (j.id, 'hitl_resumed', 'Resumed by ' || p_by, jsonb_build_object('resolution_type', p_type, 'resolved_by', p_by), p_by);
-  if a.id is not null then
-    update gh_job_attempts set hard_deadline = coalesce(now() + time_left, hard_deadline), paused_at = null, pause_until = null, time_left = null
-    where id = a.id;
-    update gh_automation_jobs set status = 'running', paused_at = null, last_heartbeat = now(),
-      status_message = left(concat_ws(': ', 'Resumed by ' || p_by, nullif(p_notes, '')), 500)
-    where id = j.id;
-    perform pg_notify('gh_job_resume', j.id::text);
-    return jsonb_build_object('status', 'running');
-  end if;
-  -- Its machine is gone: it goes back to the queue, and this does not count as a retry.
-  update gh_automation_jobs set status = 'pending', worker_id = null, paused_at = null, started_at = null, completed_at = null,
-    last_heartbeat = null, scheduled_at = null, error_code = null, error_details = null, interaction_type = null, interaction_data = null,
-    status_message = left(concat_ws(': ', 'Resumed by ' || p_by, nullif(p_notes, '')), 500)
-  where id = j.id;
-  return jsonb_build_object('status', 'pending');
 end $$;
 
 -- Jobs whose time passed before they could start: those that were to start at a time and were never begun within their timeout,

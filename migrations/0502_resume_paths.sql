@@ -95,7 +95,7 @@ begin
     end if;
     return jsonb_build_object('refused', j.status);
   end if;
-  if a.id is null and exists (select 1 from gh_permits p where p.job_id = j.id) then
+  if a.id is null and (exists (select 1 from gh_permits p where p.job_id = j.id) or gh_application_sent(j.id) is not null) then
     return jsonb_build_object('refused', j.status, 'sent', true);
   end if;
   if p_sealed is not null and a.id is distinct from p_attempt then

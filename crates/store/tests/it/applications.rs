@@ -362,3 +362,26 @@ async fn capacity_does_not_rise_for_a_job_that_waits_for_another() {
     assert_eq!((load.pending, load.live), (0, 1));
     assert_eq!(load.waits_since, None);
 }
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_person_does_not_go_on_once_another_has_sent_the_application() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let (_, runner) = begin(&world).await;
+    runner.finish(&json!({"class": "needs_human", "error_code": "login_required"})).await.expect("ended");
+    // Nobody is at it: whoever retries it by a new row means to go on.
+    insert(&world, user, Some("t"), json!({})).await;
+    let (second, runner) = begin(&world).await;
+    assert_ne!(second, first);
+    runner.permit("submit").await.expect("answered");
+    runner.finish(&json!({"class": "completed"})).await.expect("ended");
+    let resumed: Value = sqlx::query_scalar(
+        "select gh_resume_job($1, null, gen_random_uuid(), null, 'manual', 'human', '', null)",
+    )
+    .bind(first.0)
+    .fetch_one(&mut world.sql().await)
+    .await
+    .expect("answered");
+    assert_eq!(resumed["sent"], json!(true), "{resumed}");
+}

@@ -169,6 +169,7 @@ async fn queues(db: &mut PgConnection) -> Result<Vec<Queue>> {
                and (j.scheduled_at is null or j.scheduled_at <= now())
                and (j.target_worker_id is null or j.worker_affinity is distinct from 'strict')
                and not exists (select 1 from gh_budget_holds h where h.tier = j.tier and h.user_id = j.user_id)
+               and (select h.job_id from gh_applications m cross join lateral gh_application_holder(m.job_id) h where m.job_id = j.id and m.shared) is null
              order by j.priority, j.created_at limit 1000) d
          ) q
          order by t.tier",
