@@ -37,18 +37,33 @@ impl View {
 
 pub struct Browser {
     browser: chromiumoxide::Browser,
-    profile: tempfile::TempDir,
+    profile: Option<tempfile::TempDir>,
 }
 
 /// Distributions start Chromium by a script that waits for it: when the script is killed, which is all that dropping the
-/// library's browser does, Chromium goes on. So everything that was told of the profile is killed, also when a test fails.
+/// library's browser does, Chromium goes on. So everything that was told of the profile is killed, also when a test fails,
+/// and waited for: what still writes into the profile while it is removed leaves it behind.
 impl Drop for Browser {
     fn drop(&mut self) {
         const SIGKILL: i32 = 9;
-        let profile = self.profile.path();
-        for found in e2e::leftovers::find(&profile.display().to_string(), profile) {
-            e2e::process::send(found.id, SIGKILL);
+        let Some(profile) = self.profile.take() else { return };
+        let marker = profile.path().display().to_string();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let alive = e2e::leftovers::find(&marker, profile.path());
+            if alive.is_empty() || Instant::now() > until {
+                break;
+            }
+            for found in &alive {
+                e2e::process::send(found.id, SIGKILL);
+            }
+            e2e::process::pause();
         }
+        let removed = profile.close();
+        assert!(
+            removed.is_ok() || std::thread::panicking(),
+            "the browser left its profile behind: {removed:?}"
+        );
     }
 }
 
@@ -66,12 +81,14 @@ impl Browser {
             .user_data_dir(profile.path())
             .no_sandbox()
             .viewport(None)
+            // A full Chromium makes a folder of its own there; its helpers are found by it as well.
+            .env("TMPDIR", profile.path().display().to_string())
             .arg("hide-scrollbars");
         let (browser, mut handler) = chromiumoxide::Browser::launch(config.build().expect("a configuration"))
             .await
             .expect("a browser");
         tokio::spawn(async move { while handler.next().await.is_some() {} });
-        Some(Self { browser, profile })
+        Some(Self { browser, profile: Some(profile) })
     }
 
     /// A page of its own.
