@@ -100,6 +100,7 @@ mod testing {
             group: String::new(),
             chooser: false,
             multiple: false,
+            covered: false,
             form: None,
             error: String::new(),
             node: 0,

@@ -75,6 +75,8 @@ pub enum Verdict {
     Refused(String),
     /// The site answered the form's own request with this error and shows the form again.
     Failed(u16),
+    /// The site answered the form's own request with this error and shows something else.
+    Astray(u16),
     /// The form goes on, as this shows.
     GoesOn(String),
     /// Nothing left the browser, and the page is as it was.
@@ -132,17 +134,16 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
             invalid.into_iter().chain(loud.into_iter().cloned()).take(5).collect::<Vec<_>>().join("; ");
         return match traffic.error() {
             Some(status) if status >= 500 => Verdict::Failed(status),
+            Some(status) if !at_fields && !matches!(status, 400 | 422) || status == 429 => {
+                Verdict::Failed(status)
+            }
             Some(_) => Verdict::Refused(texts),
             None if !traffic.wrote || (at_fields && traffic.is_taken()) => Verdict::Refused(texts),
             None => Verdict::Unclear(format!("the page complains: {texts}")),
         };
     }
     if let Some(status) = traffic.error() {
-        return if kept.is_empty() {
-            Verdict::Unclear(format!("the site answered with HTTP {status}"))
-        } else {
-            Verdict::Failed(status)
-        };
+        return if kept.is_empty() { Verdict::Astray(status) } else { Verdict::Failed(status) };
     }
     let confirmation = wording.confirmation();
     if !asked.is_empty() {
@@ -245,7 +246,7 @@ pub fn step(page: &crate::form::PageFacts) -> Option<(u32, u32)> {
     None
 }
 
-/// The questions a page still asks of the applicant: not those of a search, a newsletter, a login.
+/// The questions a page still asks of the applicant: not those of a search, a newsletter, a login, or behind a dialog.
 pub fn asked(form: &Form) -> Vec<&Field> {
     let beside = |field: &Field| {
         let own = || {
@@ -260,7 +261,8 @@ pub fn asked(form: &Form) -> Vec<&Field> {
                 matches!(words::press(&button.text, true), words::Press::Submit | words::Press::Next)
             })
     };
-    form.fields.iter().filter(|field| field.kind != Kind::Password && !beside(field)).collect()
+    let is_asked = |field: &&Field| field.kind != Kind::Password && !field.covered && !beside(field);
+    form.fields.iter().filter(is_asked).collect()
 }
 
 fn is_known(before: &Form, field: &Field) -> bool {
@@ -373,7 +375,11 @@ mod tests {
             let now = form(text, "https://a.test/success", &[]);
             let verdict = after(&apply(), &now, &sent(status));
             let expected = text != "Hakemus";
-            assert_eq!(matches!(verdict, Verdict::Unclear(_)), expected, "{text}: {verdict:?}");
+            assert_eq!(
+                matches!(verdict, Verdict::Unclear(_) | Verdict::Astray(_)),
+                expected,
+                "{text}: {verdict:?}"
+            );
         }
         assert_eq!(after(&apply(), &apply(), &sent(403)), Verdict::Failed(403));
     }

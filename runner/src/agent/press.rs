@@ -116,7 +116,7 @@ impl Agent<'_> {
             // By its look the page that asks for a code is one more page of the form.
             let unsure = matches!(verdict, Verdict::Unclear(_) | Verdict::GoesOn(_));
             if let Some(blocker) = late_blocker(&after).filter(|_| unsure && !left.open) {
-                if left.writes.is_empty() || blocker == Blocker::AlreadyApplied {
+                if left.writes.is_empty() {
                     self.record.get().sending = Sending::NotTaken;
                 }
                 self.ask_for_help(blocker, after).await?;
@@ -145,7 +145,7 @@ impl Agent<'_> {
                         ));
                     }
                 }
-                Verdict::Failed(_) if quiet.elapsed() < SAY => {}
+                Verdict::Failed(_) | Verdict::Astray(_) if quiet.elapsed() < SAY => {}
                 Verdict::Unclear(why) => {
                     if left.writes.is_empty() && !left.popup && self.is_unmoved(form, &after, pressed).await?
                     {

@@ -78,6 +78,14 @@ impl Agent<'_> {
                 self.record.get().sending = Sending::NotTaken;
                 Outcome::last("rate_limited", "The site refused the application: too many requests")
             }
+            Verdict::Astray(429) => {
+                Outcome::last("rate_limited", "The site answered the application with too many requests")
+            }
+            // Refused by its number, and nothing else is seen: nobody may count on it, the permit stays spent.
+            Verdict::Astray(status @ 400..500) => Outcome::last(
+                "submit_rejected",
+                format!("The site answered the application with HTTP {status}"),
+            ),
             Verdict::Failed(status @ 400..500) => {
                 self.record.get().sending = Sending::NotTaken;
                 Outcome::last(
@@ -85,7 +93,7 @@ impl Agent<'_> {
                     format!("The site refused the application with HTTP {status}"),
                 )
             }
-            Verdict::Failed(status) => Outcome::last(
+            Verdict::Failed(status) | Verdict::Astray(status) => Outcome::last(
                 "submit_unconfirmed",
                 format!("The site answered the application with HTTP {status}"),
             ),

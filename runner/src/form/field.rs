@@ -138,6 +138,9 @@ pub struct Field {
     pub chooser: bool,
     /// Whether it takes several answers.
     pub multiple: bool,
+    /// Whether a dialog lies over it that has to be answered first.
+    #[serde(default)]
+    pub covered: bool,
     /// The form element it belongs to.
     pub form: Option<u32>,
     /// What the page says is wrong with it.

@@ -10,7 +10,7 @@ use crate::form::words;
 /// From this letter on scripts put no spaces between words.
 const UNSPACED: u32 = 0x2E80;
 /// A sentence of at most so many words that denies something denies the one beside it.
-const SHORT: usize = 3;
+const SHORT: usize = 2;
 /// Thanks with more words than these beside them (a name) are for something else.
 const THANKS: usize = 2;
 
@@ -34,6 +34,7 @@ struct Language {
     subjects: Phrases,
     done: Phrases,
     thanks: Phrases,
+    promises: Phrases,
     negations: Phrases,
     regrets: Phrases,
     conditions: Phrases,
@@ -86,6 +87,11 @@ impl Language {
 
     /// Whether a text asks for something; "the time to complete …" does not.
     fn wants(&self, text: &str) -> bool {
+        if ["no", "nothing", "nichts", "keine", "aucune", "nessuna"]
+            .contains(&text.split(' ').next().unwrap_or_default())
+        {
+            return false; // "No further action is required."
+        }
         self.requests.0.iter().any(|phrase| {
             place(text, phrase, true).is_some_and(|at| {
                 let last = text[..at].trim_end().rsplit(' ').next().unwrap_or_default();
@@ -139,7 +145,7 @@ struct Sentence {
 /// The sentences of a page; each block of it is one at least.
 fn sentences(text: &str) -> Vec<Sentence> {
     let ends = |it: char| matches!(it, '\n' | '.' | '!' | '?' | '。' | '！' | '？' | '…' | '•' | '|');
-    let breaks = |it: char| matches!(it, ',' | ';' | ':' | '–' | '—' | '(' | ')' | '、' | '，' | '；' | '：');
+    let breaks = |it: char| matches!(it, ',' | ';' | '–' | '—' | '(' | ')' | '、' | '，' | '；');
     let found = text.split(ends).map(|sentence| Sentence {
         text: words::plain(sentence),
         clauses: sentence.split(breaks).map(words::plain).filter(|it| !it.is_empty()).collect(),
@@ -153,18 +159,21 @@ pub(super) struct Wording {
     sentences: Vec<Sentence>,
     old: HashSet<String>,
     head: String,
+    /// Whether the page is an answer for programs: its words are not said to anyone.
+    is_data: bool,
 }
 
 impl Wording {
     /// The words of a page that was `before` another.
     pub(super) fn new(before: &str, now: &str, head: &str) -> Self {
         let old = sentences(before).into_iter().map(|it| it.text).collect();
-        Self { sentences: sentences(now), old, head: words::plain(head) }
+        let is_data = now.trim_start().starts_with(['{', '[']) && now.contains("\":");
+        Self { sentences: sentences(now), old, head: words::plain(head), is_data }
     }
 
     /// The new sentence that says that the application was sent, where nothing takes it back.
     pub(super) fn confirmation(&self) -> Option<String> {
-        if self.is_denied() || self.is_wrong() {
+        if self.is_denied() || self.is_wrong() || self.is_data {
             return None;
         }
         let said =
@@ -173,7 +182,7 @@ impl Wording {
         Some(self.sentences[at].text.chars().take(200).collect())
     }
 
-    /// New thanks for nothing in particular, on a page that neither complains nor wants anything.
+    /// New thanks for nothing in particular, on a page that promises to answer, and neither complains nor wants anything.
     pub(super) fn thanks(&self) -> Option<String> {
         if self.contradicts() {
             return None;
@@ -187,8 +196,10 @@ impl Wording {
             };
             LEXICON.iter().any(says)
         };
-        let found =
-            (0..self.sentences.len()).find(|at| self.is_new(*at) && thanks(&self.sentences[*at].text))?;
+        let new = || (0..self.sentences.len()).filter(|at| self.is_new(*at));
+        // Thanks for something else, a profile or a subscription, promise nothing to an applicant.
+        new().find(|at| LEXICON.iter().any(|it| it.promises.any(&self.sentences[*at].text)))?;
+        let found = new().find(|at| thanks(&self.sentences[*at].text))?;
         Some(self.sentences[found].text.clone())
     }
 
@@ -197,6 +208,7 @@ impl Wording {
         let objects = |at: usize| LEXICON.iter().any(|it| it.objects_beside(&self.sentences[at].text));
         self.is_denied()
             || self.is_wrong()
+            || self.is_data
             || (0..self.sentences.len()).filter(|at| self.is_new(*at)).any(objects)
     }
 
@@ -298,7 +310,7 @@ mod tests {
         let file: File = toml::from_str(include_str!("confirmation.toml")).expect("TOML");
         for it in file.language {
             let all = [it.confirmations, it.subjects, it.done, it.thanks, it.negations, it.regrets];
-            let more = [it.conditions, it.requests, it.wrong, it.sending, it.progress];
+            let more = [it.conditions, it.requests, it.wrong, it.sending, it.progress, it.promises];
             for phrase in all.into_iter().chain(more).flat_map(|it| it.0) {
                 assert_eq!(words::plain(&phrase), phrase.trim(), "{}", it.name);
             }
@@ -314,6 +326,8 @@ mod tests {
             "Thank you for taking the time to complete our form.\nYour application has been received.",
             "Thanks for applying, Ada! We will contact you if your profile matches.",
             "Application submitted\nIf you do not receive an e-mail, check your spam folder.",
+            "Application received\nNo further action is required. Please do not reply to our e-mail.",
+            "Application status: Submitted\nSubmitted on 1 December 2026",
             "Vielen Dank für Ihre Bewerbung!\nWir melden uns.",
             "Ihre Bewerbung ist bei uns eingegangen.",
             "Ihre Bewerbung wurde erfolgreich übermittelt.",
@@ -356,6 +370,9 @@ mod tests {
             "Thank you for your application. Please complete the following questions.",
             "Almost done! Thank you for your application.",
             "Your application has been saved as a draft.",
+            "Your earlier application has been received.",
+            "Application was submitted successfully: no",
+            "{\"success\": false, \"message\": \"Application submitted\"}",
             "Ihre Bewerbung wurde leider nicht übermittelt.",
             "Ihre Bewerbung konnte nicht gesendet werden.",
             "Sobald Ihre Bewerbung eingegangen ist, melden wir uns.",
@@ -388,6 +405,7 @@ mod tests {
             "Thank you for your interest in working with all of us\nPlease complete the questionnaire."
         ));
         assert!(!thanks("Thank you!\nYour session has expired."));
+        assert!(!thanks("Thank you! Your profile has been updated."));
         assert!(!thanks("Thanks.\nSomething went wrong."));
     }
 

@@ -87,7 +87,7 @@ async fn no_page_that_denies_or_asks_on_is_a_confirmation() {
 #[tokio::test]
 async fn a_refusal_is_told_only_where_the_site_itself_refused() {
     let (ran, posts) = sent(form(BUTTON), page("<h1>Forbidden</h1>").status(403)).await;
-    assert_eq!((ran.outcome.code, posts), (Some("submit_unconfirmed"), 1), "{:?}", ran.outcome);
+    assert_eq!((ran.outcome.code, posts), (Some("submit_rejected"), 1), "{:?}", ran.outcome);
     assert_eq!(ran.record.get().sending, Sending::Pressed);
     let (ran, _) = sent(scripted("", ""), page("{}").status(403)).await;
     assert_eq!(ran.outcome.code, Some("submit_rejected"), "{:?}", ran.outcome);

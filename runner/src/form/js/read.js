@@ -170,6 +170,9 @@ const repeatedBy = (mirror, controls) => {
   return null;
 };
 
+// Behind a dialog that has to be answered first.
+const isCovered = (el) => all('dialog,[aria-modal=true]').some((box) => (box.matches(':modal') || box.getAttribute('aria-modal') === 'true') && visible(box) && !holds(box, el));
+
 const describe = (members, everyControl, mirrors) => {
   const { el, kind } = members[0];
   let { question: text, help, box, why } = question(members, everyControl);
@@ -193,6 +196,7 @@ const describe = (members, everyControl, mirrors) => {
   };
   if (kind === 'select' || kind === 'select_multiple') field.options = choices(el);
   if (grouped || kind === 'checkbox') field.options = members.map((it) => ({ label: optionLabel(it.el), value: it.el.value || '', node: id(it.el), index: 0, chosen: isOn(it.el), blank: false }));
+  field.covered = isCovered(el);
   field.value = gh.value(field);
   return field;
 };
