@@ -149,14 +149,12 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
     if !asked.is_empty() {
         return still_asking(before, after, traffic, confirmation.as_ref(), (&kept, &fresh));
     }
-    let leaves = |press: words::Press| {
-        after.buttons.iter().any(|it| !it.link && !it.disabled && words::press(&it.text, true) == press)
-    };
+    // What can be pressed: no link, and nothing behind a dialog.
+    let buttons = || after.buttons.iter().filter(|it| !it.link && !it.disabled && !it.covered);
+    let leaves = |press: words::Press| buttons().any(|it| words::press(&it.text, true) == press);
     if let Some(detail) = confirmation {
-        let again = after
-            .buttons
-            .iter()
-            .any(|it| !it.link && it.form.is_some() && words::press(&it.text, true) == words::Press::Submit);
+        let again =
+            buttons().any(|it| it.form.is_some() && words::press(&it.text, true) == words::Press::Submit);
         if again {
             return Verdict::Unclear(format!("the page says {detail:?}, and has a button that sends"));
         }
@@ -166,9 +164,7 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
         return Verdict::Unclear(format!("the page says {detail:?}, but nothing was sent"));
     }
     let sends = leaves(words::Press::Submit)
-        || after.buttons.iter().any(|it| {
-            it.submit && !it.link && !it.disabled && it.form.is_some() && !words::is_side_form(&it.text)
-        });
+        || buttons().any(|it| it.submit && it.form.is_some() && !words::is_side_form(&it.text));
     if sends || leaves(words::Press::Next) {
         return review(before, after, traffic, sends);
     }

@@ -211,6 +211,9 @@ pub struct Button {
     pub submit: bool,
     /// Whether it is a link.
     pub link: bool,
+    /// Whether a dialog lies over it that has to be answered first.
+    #[serde(default)]
+    pub covered: bool,
     /// Whether it cannot be pressed now.
     pub disabled: bool,
     /// The form element it belongs to.

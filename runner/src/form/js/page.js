@@ -1,13 +1,13 @@
 // The page around the form: buttons, messages, evidence; and the few things we do to it.
 const BUTTON = 'button,input[type=submit],input[type=button],input[type=image],[role=button],a[href]';
-gh.buttons = () => all(BUTTON).filter((el) => visible(el) && !closest(el, 'nav,footer,[role=navigation]')).map((el) => {
+gh.buttons = () => lookForModals() || all(BUTTON).filter((el) => visible(el) && !closest(el, 'nav,footer,[role=navigation]')).map((el) => {
   const icon = el.querySelector('img[alt],svg > title,[aria-label],[title]');
   const text = el.tagName === 'INPUT' ? el.value || el.alt || 'Submit' : line(el, { controls: true }) || el.getAttribute('aria-label') || el.title || (icon ? icon.getAttribute('alt') || icon.getAttribute('aria-label') || icon.getAttribute('title') || icon.textContent.trim() : '');
   const form = el.form || closest(el, 'form');
   return {
     node: id(el), text: text.slice(0, 80), submit: el.type === 'submit' || el.type === 'image', link: el.tagName === 'A',
     label: el.getAttribute('aria-label') || '', section: heading(el) || groupOf(el),
-    disabled: !!el.disabled || el.getAttribute('aria-disabled') === 'true', form: form ? id(form) : null,
+    covered: isCovered(el), disabled: !!el.disabled || el.getAttribute('aria-disabled') === 'true', form: form ? id(form) : null,
   };
 }).filter((it) => it.text || it.submit).slice(0, 200);
 

@@ -170,8 +170,10 @@ const repeatedBy = (mirror, controls) => {
   return null;
 };
 
-// Behind a dialog that has to be answered first.
-const isCovered = (el) => all('dialog,[aria-modal=true]').some((box) => (box.matches(':modal') || box.getAttribute('aria-modal') === 'true') && visible(box) && !holds(box, el));
+// The dialogs that have to be answered first.
+let modals = [];
+const lookForModals = () => { modals = all('dialog,[aria-modal=true]').filter((box) => (box.matches(':modal') || box.getAttribute('aria-modal') === 'true') && visible(box)); };
+const isCovered = (el) => modals.some((box) => !holds(box, el));
 
 const describe = (members, everyControl, mirrors) => {
   const { el, kind } = members[0];
@@ -229,6 +231,7 @@ const dropzones = (found) => all('[role=button],button,[class*=dropzone i],[clas
 });
 
 gh.fields = () => {
+  lookForModals();
   const found = [], mirrors = [];
   for (const el of all(CONTROL)) {
     const kind = kindOf(el);
