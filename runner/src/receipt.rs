@@ -129,7 +129,11 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
         &format!("{}\n{}", after.page.title, after.page.heading),
     );
     if !kept.is_empty() && (!invalid.is_empty() || !loud.is_empty()) {
-        let at_fields = !invalid.is_empty();
+        // One that stood there before says nothing about what was sent now.
+        let old = |field: &&Field| {
+            before.fields.iter().any(|it| it.question == field.question && it.error == field.error)
+        };
+        let at_fields = kept.iter().any(|field| !field.error.is_empty() && !old(field));
         let texts =
             invalid.into_iter().chain(loud.into_iter().cloned()).take(5).collect::<Vec<_>>().join("; ");
         return match traffic.error() {

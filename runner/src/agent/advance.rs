@@ -113,8 +113,78 @@ impl Agent<'_> {
     }
 }
 
+/// Buttons of a dialog that say no.
+const DECLINE: &[&str] = &[
+    "cancel",
+    "no",
+    "close",
+    "back",
+    "not now",
+    "later",
+    "dismiss",
+    "edit",
+    "go back",
+    "abbrechen",
+    "nein",
+    "zurück",
+    "schließen",
+    "annuler",
+    "non",
+    "fermer",
+    "retour",
+    "cancelar",
+    "cerrar",
+    "volver",
+    "annulla",
+    "chiudi",
+    "annuleren",
+    "nee",
+    "sluiten",
+    "anuluj",
+    "nie",
+    "zamknij",
+    "fechar",
+    "voltar",
+    "não",
+    "avbryt",
+    "nej",
+    "nei",
+    "annuller",
+    "peruuta",
+    "ei",
+    "zrušit",
+    "отмена",
+    "нет",
+    "キャンセル",
+    "いいえ",
+    "取消",
+    "否",
+    "취소",
+    "아니요",
+];
+
+/// Whether a dialog lies over the questions.
+pub(super) fn asks_back(form: &Form) -> bool {
+    form.fields.iter().any(|field| field.covered)
+}
+
+/// The only button of that dialog that does not say no.
+fn agreeing(form: &Form) -> Option<(words::Press, &Button)> {
+    let says_no = |text: &str| {
+        let text = words::plain(text);
+        text.is_empty() || DECLINE.iter().any(|word| text == *word || text.starts_with(&format!("{word} ")))
+    };
+    let mut all =
+        form.buttons.iter().filter(|it| !it.covered && !it.disabled && !it.link && !says_no(&it.text));
+    let only = all.next().filter(|_| asks_back(form) && all.next().is_none())?;
+    Some((words::press(&only.text, true), only))
+}
+
 /// The button that leaves the page: best by where it stands, Next before Submit when both stand equally well.
 pub(super) fn onward(form: &Form) -> Option<(words::Press, &Button)> {
+    if let Some(agreeing) = agreeing(form) {
+        return Some(agreeing);
+    }
     let home: Vec<_> = form.fields.iter().map(|field| field.form).collect();
     let frames: Vec<_> =
         form.fields.iter().filter_map(|field| field.world.as_ref().map(|it| &it.frame)).collect();

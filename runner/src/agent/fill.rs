@@ -90,7 +90,7 @@ impl Agent<'_> {
             for index in closed.into_iter().take(SECTIONS) {
                 let node = Node { world: world.clone(), index };
                 if self.unfolded.insert(index) {
-                    opened |= self.session.click(&node).await?;
+                    opened |= self.press_within(&form, &node, false).await?;
                 }
             }
         }
@@ -110,9 +110,7 @@ impl Agent<'_> {
                 let Some(button) = button.filter(|_| before < wanted).and_then(Button::control) else {
                     break;
                 };
-                if !self.session.click(&button).await? {
-                    self.session.on(&button, "tick", &[]).await?;
-                }
+                self.press_within(&form, &button, true).await?;
                 self.record.get().actions += 1;
                 form = self.read().await?;
                 if history::present(part, &form.fields) <= before {

@@ -12,6 +12,7 @@ use crate::browser::BrowserError;
 use crate::desk::Help;
 use crate::form::{Form, words};
 use crate::outcome::Outcome;
+use crate::receipt;
 use crate::record::Sending;
 
 /// How often a person is asked about what stands in the way.
@@ -45,6 +46,16 @@ impl Agent<'_> {
             self.reporter
                 .event("hitl_resumed", "A person has helped", json!({"resolution_type": kind}))
                 .await;
+            // What the page holds beside the code or the login may be sent with it.
+            let asks = (code.is_some() || login.is_some())
+                && self.guard.is_none()
+                && !self.permitted
+                && self.holds_answers(&form);
+            if asks {
+                self.ask_permit().await?;
+                self.record.get().sending = Sending::Pressed;
+            }
+            let since = Instant::now();
             if let Some(code) = code {
                 self.secret = Some(code);
                 self.type_code(&form).await?;
@@ -53,7 +64,13 @@ impl Agent<'_> {
             }
             let at_the_end = found == Blocker::Captcha && form.page.challenges.is_empty();
             match self.look_past(found, at_the_end).await? {
-                (next, None) => return Ok(next),
+                (next, None) => {
+                    let left = self.left(&form, since, &[]).await?;
+                    if asks && !receipt::asked(&next).is_empty() && !left.open {
+                        self.return_permit("the form goes on after what a person gave", &left).await;
+                    }
+                    return Ok(next);
+                }
                 (next, Some(still)) => (form, found) = (next, still),
             }
         }

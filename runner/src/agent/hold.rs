@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::advance::{Next, onward};
+use super::advance::{Next, asks_back, onward};
 use super::press::TURN;
 use super::{Agent, End};
 use crate::browser::exchange::{Carrier, Exchange, is_same_site};
@@ -52,7 +52,7 @@ impl Agent<'_> {
                 Verdict::Refused(_) | Verdict::Unmoved if !last => {
                     self.session.hold_submits(true).await?;
                     let now = self.read().await?;
-                    if !self.mend(&now).await? {
+                    if !asks_back(&now) && !self.mend(&now).await? {
                         return Err(super::stuck(&now).into());
                     }
                 }

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use domain::attempt::EndClass;
 
+use super::advance::asks_back;
 use super::{Agent, End};
 use crate::blockers::{self, Blocker};
+use crate::browser::Node;
 use crate::browser::exchange::{Carrier, Exchange, is_same_site};
 use crate::form::{Button, Form, words};
 use crate::outcome::Outcome;
@@ -23,7 +25,7 @@ pub(super) const TURN: Duration = Duration::from_secs(12);
 /// How long a page may take to show what an error of the site means to it.
 const SAY: Duration = Duration::from_secs(2);
 /// How long a confirmation has to stand.
-const STAND: Duration = Duration::from_millis(500);
+const STAND: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(120);
 
 /// What has left the browser since a press.
@@ -77,6 +79,39 @@ impl Agent<'_> {
         Ok(Left { own, writes, open, popup: self.session.has_popup().await? })
     }
 
+    /// Presses what belongs to the page itself, a section or a row: under the permit where answers stand on it, which goes back
+    /// when nothing left or the page still asks what it asked.
+    pub(super) async fn press_within(
+        &mut self,
+        form: &Form,
+        node: &Node,
+        by_script: bool,
+    ) -> Result<bool, End> {
+        let asks = self.guard.is_none() && !self.permitted && self.holds_answers(form);
+        if asks {
+            self.ask_permit().await?;
+            self.record.get().sending = Sending::Pressed;
+        }
+        let (since, told) = (Instant::now(), self.told(form));
+        let mut clicked = self.session.click(node).await?;
+        if !clicked && by_script {
+            self.session.on(node, "tick", &[]).await?;
+            clicked = true;
+        }
+        if asks {
+            let (now, _) = self.read_any().await?;
+            let left = self.left(form, since, &told).await?;
+            let stays = form.fields.iter().all(|field| now.find(field).is_some()) && !now.fields.is_empty();
+            let taken = left.own.iter().all(|it| it.status.is_some_and(|status| status < 400));
+            if left.writes.is_empty() && !left.popup {
+                self.return_permit("nothing left the browser", &left).await;
+            } else if stays && taken && !left.open {
+                self.return_permit("the page still asks what it asked", &left).await;
+            }
+        }
+        Ok(clicked)
+    }
+
     /// Clicks, and lets the page do what the click is for.
     pub(super) async fn press(&mut self, button: &Button) -> Result<(), End> {
         let Some(control) = button.control() else { return Ok(()) };
@@ -96,7 +131,9 @@ impl Agent<'_> {
         button: &Button,
     ) -> Result<(Verdict, Left), End> {
         let told = self.told(form);
-        let mut pressed = Instant::now();
+        // What left counts from the press; how long anything may take, also from when a person has helped.
+        let since = Instant::now();
+        let mut pressed = since;
         if self.permitted {
             self.record.get().sending = Sending::Pressed;
         }
@@ -111,7 +148,7 @@ impl Agent<'_> {
         loop {
             tokio::time::sleep(LOOK).await;
             let (after, _) = self.read_any().await?;
-            let left = self.left(form, pressed, &told).await?;
+            let left = self.left(form, since, &told).await?;
             let verdict = self.look(form, &after, &left, &told);
             // By its look the page that asks for a code is one more page of the form.
             let unsure = matches!(verdict, Verdict::Unclear(_) | Verdict::GoesOn(_));
@@ -123,7 +160,7 @@ impl Agent<'_> {
                 if self.permitted {
                     self.record.get().sending = Sending::Pressed;
                 }
-                (pressed, quiet, stood) = (pressed + pressed.elapsed(), None, None);
+                (pressed, quiet, stood) = (Instant::now(), None, None);
                 continue;
             }
             if left.open {
@@ -192,9 +229,9 @@ impl Agent<'_> {
         let told = self.told(&Form::default());
         let vanished = outcome.code == Some("element_not_found");
         let sent = self.session.network().since(since).into_iter().find(|it| {
-            // A script saves and looks things up; a form that is loaded away, or is gone afterwards, was sent.
-            let carries = it.carrier == Carrier::Document || vanished && it.carrier == Carrier::Script;
-            carries && it.writes(&told) && is_same_site(&it.url, &it.by)
+            // A script saves and looks things up; a form that is loaded away, or leads nowhere, was sent.
+            let carries = it.carrier == Carrier::Document || vanished;
+            carries && it.writes(&told) && (it.carrier == Carrier::Socket || is_same_site(&it.url, &it.by))
         });
         match sent {
             Some(it) => Outcome::last(
@@ -212,7 +249,8 @@ impl Agent<'_> {
     /// Whether the page has had its time and is as it was, or the browser's own checks keep it from being sent.
     async fn is_unmoved(&self, form: &Form, after: &Form, pressed: Instant) -> Result<bool, End> {
         let same = after.signature() == form.signature();
-        let early = pressed.elapsed() > Duration::from_secs(3) && self.is_invalid(after).await?;
+        let early = asks_back(after) && !asks_back(form)
+            || pressed.elapsed() > Duration::from_secs(3) && self.is_invalid(after).await?;
         Ok(same && (early || pressed.elapsed() >= TURN))
     }
 

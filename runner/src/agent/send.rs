@@ -3,7 +3,7 @@
 use serde_json::json;
 use store::runner::Permit;
 
-use super::advance::{Next, onward};
+use super::advance::{Next, asks_back, onward};
 use super::press::Left;
 use super::{Agent, End};
 use crate::form::{Button, Form, words};
@@ -52,8 +52,9 @@ impl Agent<'_> {
                 }
                 Verdict::Unmoved => {
                     self.return_permit("nothing left the browser, the page is as it was", &left).await;
-                    if last || !self.mend_here().await? {
-                        return Err(super::stuck(&self.read().await?).into());
+                    let now = self.read().await?;
+                    if last || !(asks_back(&now) || self.mend_here().await?) {
+                        return Err(super::stuck(&now).into());
                     }
                 }
                 other => return Err(self.unproven(other).into()),

@@ -111,7 +111,9 @@ impl Language {
     /// Whether a sentence takes back what the one beside it says.
     fn objects_beside(&self, text: &str) -> bool {
         let short = text.split(' ').count() <= SHORT && self.negations.any(text) && !self.confirms(text);
-        short || self.objects(text) || self.is_yet_to_be(text)
+        // "Your application was not": the rest of it stands elsewhere.
+        let open = text.rsplit(' ').next().is_some_and(|last| self.negations.any(last));
+        short || open || self.objects(text) || self.is_yet_to_be(text)
     }
 
     /// Whether a sentence speaks of an application that is yet to be sent.
@@ -146,11 +148,24 @@ struct Sentence {
 fn sentences(text: &str) -> Vec<Sentence> {
     let ends = |it: char| matches!(it, '\n' | '.' | '!' | '?' | '。' | '！' | '？' | '…' | '•' | '|');
     let breaks = |it: char| matches!(it, ',' | ';' | '–' | '—' | '(' | ')' | '、' | '，' | '；');
+    let text = joined(text);
     let found = text.split(ends).map(|sentence| Sentence {
         text: words::plain(sentence),
         clauses: sentence.split(breaks).map(words::plain).filter(|it| !it.is_empty()).collect(),
     });
     found.filter(|it| !it.text.is_empty()).collect()
+}
+
+/// The lines of a page; one that goes on in small letters belongs to the one before it.
+fn joined(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    for line in text.lines().map(str::trim).filter(|it| !it.is_empty()) {
+        let goes_on = line.chars().next().is_some_and(char::is_lowercase)
+            && all.chars().next_back().is_some_and(|it| it.is_alphanumeric() || it == ',');
+        all.push(if goes_on { ' ' } else { '\n' });
+        all.push_str(line);
+    }
+    all
 }
 
 /// A page's words, beside those that stood there before.
@@ -358,6 +373,8 @@ mod tests {
             "Your application couldn't be sent.",
             "Application submitted? No.",
             "Your application was\nNOT\nsubmitted successfully",
+            "Your application was not\nsubmitted successfully",
+            "Your application was not\nSubmitted successfully",
             "We have received your application, but it could not be processed.",
             "Thank you for applying. Unfortunately your application was not sent.",
             "You will receive a confirmation once your application has been submitted.",

@@ -45,6 +45,7 @@ impl Answer {
 pub struct Got {
     pub method: String,
     pub path: String,
+    pub query: String,
     pub body: String,
 }
 
@@ -102,6 +103,7 @@ async fn take(State(shared): State<Shared>, request: Request) -> Response {
     shared.log.lock().unwrap_or_else(PoisonError::into_inner).push(Got {
         method: method.clone(),
         path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
     });
     let answer = {

@@ -233,3 +233,51 @@ async fn what_is_pressed_to_fill_a_page_does_not_send_it() {
     let ran = run.go().await;
     assert_eq!(stage.writes().len(), 0, "{:?} {:?}", ran.outcome, stage.writes());
 }
+
+/// Ways by which pages send without a button that says so.
+const WAYS: [&str; 6] = [
+    "f.onchange = () => fetch('/sent', { method: 'POST', body: data() })",
+    "f.addEventListener('focusout', () => { if (f.email.value) f.submit(); })",
+    "f.addEventListener('focusout', () => navigator.sendBeacon('/sent', data()))",
+    "f.addEventListener('focusout', () => { new Image().src = '/sent?' + data(); })",
+    "const w = new Worker(URL.createObjectURL(new Blob([\"onmessage = (it) => fetch(it.data[0], { method: 'POST', body: it.data[1] })\"]))); f.addEventListener('focusout', () => w.postMessage([location.origin + '/sent', data().toString()]))",
+    "const s = new WebSocket(location.origin.replace('http', 'ws') + '/sent'); f.onchange = () => s.readyState === 1 && s.send(data().toString())",
+];
+
+#[tokio::test]
+async fn a_page_that_sends_by_itself_sends_nothing_while_it_is_held_back_and_is_not_tried_again_otherwise() {
+    for way in WAYS {
+        let body = format!(
+            "<h1>Clerk</h1><form id=f onsubmit='return false'><label>First name <input name=first></label><label>Email <input name=email></label></form>
+             <script>const f = document.getElementById('f'), data = () => new URLSearchParams(new FormData(f)); {way};</script>"
+        );
+        let stage = Stage::start(&[("GET /", page(body)), ("POST /sent", page("<h1>Acme</h1>"))]).await;
+        let told = |stage: &Stage| {
+            stage.writes().len()
+                + stage.log().iter().filter(|got| got.path == "/sent" && got.query.contains("Ada")).count()
+        };
+        let mut run = Run::on(stage.url("/"));
+        run.input.submit = Submit::HoldBack;
+        let ran = run.go().await;
+        assert!(!ran.outcome.submitted(), "{way}: {:?}", ran.outcome);
+        assert_eq!(told(&stage), 0, "{way}");
+        let ran = Run::on(stage.url("/")).go().await;
+        assert!(told(&stage) == 0 || ran.outcome.class == EndClass::Final, "{way}: {:?}", ran.outcome);
+    }
+}
+
+#[tokio::test]
+async fn a_dialog_that_asks_back_is_answered_under_the_permit_and_not_at_all_while_held_back() {
+    let body = "<h1>Clerk</h1><form id=f><label>First name <input name=first></label><label>Email <input name=email></label><button type=button id=go>Continue</button></form>
+        <dialog id=d><p>Send your application now?</p><button id=yes>Yes, send it</button><button>Cancel</button></dialog>
+        <script>const f = document.getElementById('f'), d = document.getElementById('d'); document.getElementById('go').onclick = () => d.showModal();
+        document.getElementById('yes').onclick = async () => { await fetch('/sent', { method: 'POST', body: new URLSearchParams(new FormData(f)) }); document.body.innerHTML = '<h1>Thank you for applying</h1>'; };</script>";
+    let stage = Stage::start(&[("GET /", page(body)), ("POST /sent", page("{}"))]).await;
+    let ran = Run::on(stage.url("/")).go().await;
+    assert!(ran.outcome.submitted(), "{:?}", ran.outcome);
+    assert_eq!((ran.permits_asked, ran.permits_returned, stage.writes().len()), (2, 1, 1));
+    let mut run = Run::on(stage.url("/"));
+    run.input.submit = Submit::HoldBack;
+    let ran = run.go().await;
+    assert!(ran.outcome.held_back && stage.writes().len() == 1, "{:?}", ran.outcome);
+}
