@@ -196,6 +196,7 @@ impl Field {
 
 /// Something on the page that can be pressed.
 #[derive(Clone, Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts, none of them a state")]
 pub struct Button {
     /// Our script's index of it.
     pub node: u32,

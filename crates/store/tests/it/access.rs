@@ -55,6 +55,7 @@ async fn the_runners_role_can_read_no_table_and_call_nothing_but_its_functions()
         "manual_record",
         "pause",
         "permit",
+        "permit_return",
         "progress",
         "resolution",
         "start",
