@@ -8,10 +8,12 @@
 --
 -- Membership is fixed at INSERT: VALET replaces the metadata of a job later.
 
--- One row per user, locked while a job is filed: two jobs of one application inserted at the same moment see each other.
+-- One row per user, written while a job is filed: two jobs of one application inserted at the same moment see each other. (Written and not
+-- only locked: who reads from a snapshot that is older than the other's insert is told so, instead of filing beside it.)
 create table gh_applicants (
-  user_id uuid primary key
-);
+  user_id uuid primary key,
+  filed bigint not null default 1
+) with (fillfactor = 50);
 
 create table gh_applications (
   job_id uuid primary key references gh_automation_jobs (id) on delete cascade,
@@ -20,13 +22,13 @@ create table gh_applications (
   task text,                              -- the valet_task_id that was said at INSERT
   seq bigint generated always as identity, -- which job came first
   shared boolean not null default false,  -- the application has more jobs than this one
-  unsettled boolean not null default false -- it came later than another job of the application, and has not ended
+  unsettled boolean not null default false -- it is shared, and its job has not ended; who asks of a job asks the job too
 );
-create index gh_applications_members on gh_applications (application_id);
+create index gh_applications_members on gh_applications (application_id, seq);
 create index gh_applications_task on gh_applications (user_id, task) where task is not null;
 -- What a claim reads for each job in its window; most jobs are alone and not in it.
 create index gh_applications_shared on gh_applications (job_id) where shared;
-create index gh_applications_unsettled on gh_applications (job_id) where unsettled;
+create index gh_applications_unsettled on gh_applications (application_id, seq) where unsettled;
 
 -- What links a job to others: the task it belongs to, the job it retries. Empty ids count as none; what is no UUID names no job.
 create function gh_application_keys(p_task text, p_metadata jsonb, out task text, out parent uuid) language sql immutable as $$
@@ -49,30 +51,62 @@ create function gh_job_may_be_sent(j gh_automation_jobs) returns boolean languag
     or (j.status = 'completed' and j.job_type <> 'scrape')
 $$;
 
+-- The other job of a job's application whose form may have been sent, the first of them; null when there is none.
+create function gh_application_sent(p_job uuid) returns uuid language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare me gh_applications;
+begin
+  select * into me from gh_applications a where a.job_id = p_job and a.shared;
+  -- What may make a job one that was sent, by its index, before the whole rule is asked of it: an application may have a thousand jobs.
+  return (
+    select x.job_id from (
+      select o.job_id, o.seq from gh_applications o join gh_permits p on p.job_id = o.job_id
+      where o.application_id = me.application_id
+      union
+      select o.job_id, o.seq from gh_applications o join gh_automation_jobs j on j.id = o.job_id
+      where o.application_id = me.application_id and (j.status = 'completed' or (j.status = 'failed' and j.error_code = 'submission_unknown'))
+    ) x
+    where x.job_id <> p_job
+      and (select not gh_job_is_live(j) and gh_job_may_be_sent(j) from gh_automation_jobs j where j.id = x.job_id)
+    order by x.seq limit 1);
+end $$;
+
 -- The other job of its application that keeps a job from being started, and how: `sent` (it may not start any more), `live` or `earlier` (it waits).
+-- Asked of each job that a claim passes over. One that came later waits for the first that has not ended, whatever the others are: it is found by
+-- the index, so that a thousand jobs of one application cost a thousand looks and not a million.
 create function gh_application_holder(p_job uuid) returns table (job_id uuid, kind text, status text)
-language sql stable security definer set search_path = public, pg_temp as $$
-  select x.id, x.kind, x.status from (
-    select j.id, j.status, o.seq, case
-        when gh_job_is_live(j) then 'live'
-        when gh_job_may_be_sent(j) then 'sent'
-        when j.status in ('pending', 'queued') and o.seq < me.seq then 'earlier' end as kind
-    from gh_applications me
-    join gh_applications o on o.application_id = me.application_id and o.job_id <> me.job_id
-    join gh_automation_jobs j on j.id = o.job_id
-    where me.job_id = p_job and me.shared
-  ) x
-  where x.kind is not null
-  order by array_position(array['sent', 'live', 'earlier'], x.kind), x.seq
-  limit 1
-$$;
+language plpgsql stable security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+  me gh_applications;
+  v_sent uuid;
+begin
+  select * into me from gh_applications a where a.job_id = p_job and a.shared;
+  if not found then
+    return;
+  end if;
+  return query
+    select j.id, case when j.status in ('pending', 'queued') and j.worker_id is null then 'earlier' else 'live' end, j.status::text
+    from gh_applications o join gh_automation_jobs j on j.id = o.job_id
+    where o.application_id = me.application_id and o.unsettled and o.seq < me.seq
+      and j.status in ('pending', 'queued', 'running', 'paused', 'awaiting_review')
+    order by o.seq limit 1;
+  if found then
+    return;
+  end if;
+  v_sent := gh_application_sent(p_job);
+  if v_sent is not null then
+    return query select j.id, 'sent', j.status::text from gh_automation_jobs j where j.id = v_sent;
+    return;
+  end if;
+  return query
+    select j.id, case when gh_job_is_live(j) then 'live' else 'earlier' end, j.status::text
+    from gh_applications o join gh_automation_jobs j on j.id = o.job_id
+    where o.application_id = me.application_id and o.job_id <> me.job_id
+      and (gh_job_is_live(j) or (o.seq < me.seq and j.status in ('pending', 'queued')))
+    order by o.seq limit 1;
+end $$;
 
--- The other job of a job's application whose form may have been sent; null when there is none.
-create function gh_application_sent(p_job uuid) returns uuid language sql stable security definer set search_path = public, pg_temp as $$
-  select h.job_id from gh_application_holder(p_job) h where h.kind = 'sent'
-$$;
-
--- The same, for a job that is about to be inserted.
+-- The job that gh_application_sent would name, for one that is about to be inserted.
 create function gh_application_sent_before(p_user uuid, p_task text, p_metadata jsonb) returns uuid
 language sql stable security definer set search_path = public, pg_temp as $$
   select j.id
@@ -104,28 +138,30 @@ begin
   if k.task is null and k.parent is null then
     return;
   end if;
-  insert into gh_applicants (user_id) values (p_user) on conflict do nothing;
-  perform 1 from gh_applicants where user_id = p_user for update;
+  insert into gh_applicants as a (user_id) values (p_user) on conflict (user_id) do update set filed = a.filed + 1;
   -- The job it retries may have been alone until now.
   insert into gh_applications (job_id, application_id, user_id) select k.parent, k.parent, p_user where k.parent is not null on conflict do nothing;
   select array_agg(distinct a.application_id) into v_apps from gh_applications a
   where a.user_id = p_user and (a.task = k.task or a.job_id = k.parent) and a.job_id <> p_job;
   v_app := coalesce(v_apps[1], p_job);
-  insert into gh_applications (job_id, application_id, user_id, task, shared, unsettled)
-  values (p_job, v_app, p_user, k.task, v_apps is not null, v_apps is not null) on conflict do nothing;
+  insert into gh_applications (job_id, application_id, user_id, task) values (p_job, v_app, p_user, k.task) on conflict do nothing;
   if v_apps is not null then
-    update gh_applications set application_id = v_app, shared = true
-    where application_id = any (v_apps) and (application_id, shared) is distinct from (v_app, true);
+    -- In the order in which who asks for the permit locks them.
+    perform 1 from gh_applications where application_id = any (v_apps) and (application_id, shared) is distinct from (v_app, true)
+    order by job_id for update;
+    update gh_applications a set application_id = v_app, shared = true, unsettled = j.status not in ('completed', 'failed', 'cancelled', 'expired')
+    from gh_automation_jobs j
+    where j.id = a.job_id and a.application_id = any (v_apps) and (a.application_id, a.shared) is distinct from (v_app, true);
   end if;
 end $$;
 
--- Ends a job that nobody has taken, because another job of its application may have been sent; does nothing where that is not so.
-create function gh_end_duplicate(p_job uuid) returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
+-- Ends a job that nobody has taken, because another job of its application, p_sent, may have been sent; does nothing where there is none.
+create function gh_end_duplicate(p_job uuid, p_sent uuid) returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   h record;
   v_message text;
 begin
-  select * into h from gh_application_holder(p_job) x where x.kind = 'sent';
+  select j.id as job_id, j.status into h from gh_automation_jobs j where j.id = p_sent;
   if not found then
     return false;
   end if;
@@ -146,15 +182,22 @@ end $$;
 -- a claim passes over it as long.
 create function gh_end_duplicates() returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  v_job uuid;
+  r record;
   v_count integer := 0;
 begin
-  for v_job in
-    select j.id from gh_applications a join gh_automation_jobs j on j.id = a.job_id
-    where a.unsettled and j.status in ('pending', 'queued') and j.worker_id is null and gh_application_sent(j.id) is not null
+  for r in
+    select j.id, x.sent
+    -- Asked once of an application, for the one that waits longest.
+    from (select y.application_id, gh_application_sent(y.job_id) as sent from (
+            select distinct on (u.application_id) u.application_id, u.job_id
+            from gh_applications u join gh_automation_jobs w on w.id = u.job_id
+            where u.unsettled and w.status in ('pending', 'queued') and w.worker_id is null order by u.application_id, u.seq) y offset 0) x
+    join gh_applications a on a.application_id = x.application_id
+    join gh_automation_jobs j on j.id = a.job_id
+    where x.sent is not null and a.unsettled and j.status in ('pending', 'queued') and j.worker_id is null
     limit 500 for update of j skip locked
   loop
-    v_count := v_count + gh_end_duplicate(v_job)::integer;
+    v_count := v_count + gh_end_duplicate(r.id, r.sent)::integer;
   end loop;
   return v_count;
 end $$;
@@ -162,31 +205,39 @@ end $$;
 create function gh_application_of_new_job() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform gh_file_application(new.id, new.user_id, new.valet_task_id, new.metadata);
-  perform gh_end_duplicate(new.id);
+  perform gh_end_duplicate(new.id, gh_application_sent(new.id));
   return null;
 end $$;
 create trigger gh_automation_jobs_application after insert on gh_automation_jobs for each row
   when (new.valet_task_id is not null or new.metadata ?| array['valet_task_id', 'retryOf'])
   execute function gh_application_of_new_job();
 
--- Where a job ends, those that waited for it are seen to.
+-- Where a job ends, those that waited for it are seen to; the first of them at once, the others by gh_end_duplicates: who ends a job does not
+-- wait for a thousand others. One that comes back is unsettled again.
 create function gh_application_of_ended_job() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
-declare v_job uuid;
+declare
+  v_ended constant boolean := new.status in ('completed', 'failed', 'cancelled', 'expired');
+  v_job uuid;
+  v_sent uuid;
 begin
-  update gh_applications set unsettled = false where job_id = new.id and unsettled;
+  update gh_applications set unsettled = not v_ended where job_id = new.id and shared and unsettled = v_ended;
+  if not v_ended or new.error_code is not distinct from 'application_already_sent' then
+    return null; -- it has sent nothing: nobody waits for it any less
+  end if;
   for v_job in
     select j.id from gh_applications me
     join gh_applications o on o.application_id = me.application_id and o.job_id <> me.job_id
     join gh_automation_jobs j on j.id = o.job_id
     where me.job_id = new.id and me.shared and o.unsettled and j.status in ('pending', 'queued') and j.worker_id is null
-    for update of j skip locked
+    order by o.seq limit 20 for update of j skip locked
   loop
-    perform gh_end_duplicate(v_job);
+    v_sent := coalesce(v_sent, gh_application_sent(v_job));
+    exit when not gh_end_duplicate(v_job, v_sent);
   end loop;
   return null;
 end $$;
 create trigger gh_automation_jobs_application_ended after update of status on gh_automation_jobs for each row
-  when (old.status is distinct from new.status and new.status = any ('{completed,failed,cancelled,expired}'::text[]))
+  when ((old.status = any ('{completed,failed,cancelled,expired}'::text[])) <> (new.status = any ('{completed,failed,cancelled,expired}'::text[])))
   execute function gh_application_of_ended_job();
 
 -- Why a job may not be given the permit to submit: another job of its application has it, or had it. The rows of the application stay locked
@@ -243,8 +294,6 @@ begin
   loop
     perform gh_file_application(r.id, r.user_id, r.valet_task_id, r.metadata);
   end loop;
-  update gh_applications a set unsettled = false from gh_automation_jobs j
-  where a.unsettled and j.id = a.job_id and j.status in ('completed', 'failed', 'cancelled', 'expired');
 end $$;
 
 -- Rights, as in 0006.
@@ -260,5 +309,5 @@ begin
 end $$;
 revoke all on function gh_application_keys(text, jsonb), gh_job_is_live(gh_automation_jobs), gh_job_may_be_sent(gh_automation_jobs),
   gh_application_holder(uuid), gh_application_sent(uuid), gh_application_sent_before(uuid, text, jsonb),
-  gh_file_application(uuid, uuid, text, jsonb), gh_end_duplicate(uuid), gh_end_duplicates(), gh_application_of_new_job(),
+  gh_file_application(uuid, uuid, text, jsonb), gh_end_duplicate(uuid, uuid), gh_end_duplicates(), gh_application_of_new_job(),
   gh_application_of_ended_job(), gh_application_refuses_permit(uuid) from public, anon, authenticated, gh_runner;

@@ -385,3 +385,107 @@ async fn a_job_that_waits_for_a_person_does_not_go_on_once_another_has_sent_the_
     .expect("answered");
     assert_eq!(resumed["sent"], json!(true), "{resumed}");
 }
+
+#[tokio::test]
+async fn jobs_of_two_applications_that_a_third_joins_wait_for_each_other_and_end_with_the_one_that_was_sent()
+{
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("one"), json!({})).await;
+    let second = insert(&world, user, Some("two"), json!({})).await;
+    // Until now nobody knew that these two are the same.
+    let third = insert(&world, user, Some("one"), json!({ "retryOf": second })).await;
+    assert_eq!(die_behind_the_permit(&world).await, first);
+    assert_ended_without_a_machine(&world, second, first).await;
+    assert_ended_without_a_machine(&world, third, first).await;
+}
+
+#[tokio::test]
+async fn a_job_that_came_back_from_a_person_ends_with_the_retry_that_was_sent_meanwhile() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let (_, runner) = begin(&world).await;
+    runner.finish(&json!({"class": "needs_human", "error_code": "login_required"})).await.expect("ended");
+    let second = insert(&world, user, Some("t"), json!({})).await;
+    let (_, runner) = begin(&world).await;
+    // The person answers while the retry runs: the first waits for it now.
+    sqlx::query("select gh_resume_job($1, null, gen_random_uuid(), null, 'manual', 'human', '', null)")
+        .bind(first.0)
+        .execute(&mut world.sql().await)
+        .await
+        .expect("answered");
+    assert_eq!(world.job(first, "status").await.as_deref(), Some("pending"));
+    runner.permit("submit").await.expect("answered");
+    runner.finish(&json!({"class": "completed"})).await.expect("ended");
+    assert_eq!(world.job(first, "error_code").await.as_deref(), Some("application_already_sent"));
+    assert_eq!(world.job(second, "status").await.as_deref(), Some("completed"));
+}
+
+#[tokio::test]
+async fn a_job_that_was_tried_again_by_hand_ends_with_the_one_that_was_sent_meanwhile() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let second = insert(&world, user, Some("t"), json!({})).await;
+    world.execute("update gh_automation_jobs set status = 'cancelled'").await;
+    for again in [second, first] {
+        let retried =
+            store::jobs::retry(&world.db, store::jobs::Scope::Everyone, again).await.expect("answered");
+        assert!(matches!(retried, store::jobs::Retry::Pending(_)), "{retried:?}");
+    }
+    assert_eq!(die_behind_the_permit(&world).await, first);
+    assert_eq!(world.job(second, "error_code").await.as_deref(), Some("application_already_sent"));
+}
+
+#[tokio::test]
+async fn a_thousand_jobs_of_one_application_keep_nobody_from_claiming_and_ending() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    sqlx::query(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, tier, valet_task_id)
+         select $1, 'apply', 'https://example.com', 'starter', 't' from generate_series(1, 1000)",
+    )
+    .bind(user.0)
+    .execute(&mut world.sql().await)
+    .await
+    .expect("many");
+    // Each of these has the five seconds of every statement of ours.
+    let (job, runner) = begin(&world).await;
+    assert_eq!(job, first);
+    store::machines::world(&world.db).await.expect("the fleet");
+    runner.permit("submit").await.expect("answered");
+    runner.finish(&json!({"class": "completed"})).await.expect("ended");
+    assert!(world.claim(10).await.is_empty());
+    while store::upkeep::end_duplicates(&world.db).await.expect("ended") > 0 {}
+    let waits = "select count(*) from gh_automation_jobs where status in ('pending', 'queued')";
+    assert_eq!(world.count(waits).await, 0);
+    assert_eq!(world.count("select count(*) from gh_applications where unsettled").await, 0);
+}
+
+#[tokio::test]
+async fn who_inserts_beside_another_insert_that_it_cannot_see_is_told_so() {
+    use sqlx::Connection;
+    let world = World::new().await;
+    let user = UserId::new();
+    insert(&world, user, Some("another"), json!({})).await;
+    let mut connection = world.sql().await;
+    let mut old = connection.begin_with("begin isolation level repeatable read").await.expect("begun");
+    sqlx::query("select 1 from gh_automation_jobs").fetch_all(&mut *old).await.expect("a snapshot");
+    insert(&world, user, Some("t"), json!({})).await;
+    let written = sqlx::query(
+        "insert into gh_automation_jobs (user_id, job_type, target_url, tier, valet_task_id)
+         values ($1, 'apply', 'https://example.com', 'starter', 't')",
+    )
+    .bind(user.0)
+    .execute(&mut *old)
+    .await;
+    let refused = written.expect_err("it would not have been one application");
+    let code = refused.as_database_error().and_then(|it| it.code().map(|it| it.into_owned()));
+    assert_eq!(code.as_deref(), Some("40001"), "{refused}");
+    assert_eq!(
+        world.count("select count(distinct application_id) from gh_applications where task = 't'").await,
+        1
+    );
+}
