@@ -290,8 +290,11 @@ begin
            or (x.target_worker_id is not null and x.worker_affinity = 'strict'
                and greatest(x.created_at, x.scheduled_at, k.resumed_at, v_since) + make_interval(secs => x.timeout_seconds) < now()))
       and not exists (select 1 from gh_job_attempts a where a.job_id = x.id)
-      -- What waits for another job of its application waits for us.
-      and not exists (select 1 from gh_applications m where m.job_id = x.id and m.shared)
+      -- What waits for another job of its application waits for us, and its time begins anew when that is over.
+      and (select h.job_id from gh_applications m cross join lateral gh_application_holder(m.job_id) h where m.job_id = x.id and m.shared) is null
+      and coalesce((select max(e.updated_at) from gh_applications m
+                    join gh_applications o on o.application_id = m.application_id and o.seq < m.seq join gh_automation_jobs e on e.id = o.job_id
+                    where m.job_id = x.id and m.shared) + make_interval(secs => x.timeout_seconds) < now(), true)
       and k.paused is distinct from true
       and (v_breaker is null or not coalesce(v_breaker -> 'tiers' ? x.tier, true))
     limit 500 for update of x skip locked);

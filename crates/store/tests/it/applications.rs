@@ -489,3 +489,23 @@ async fn who_inserts_beside_another_insert_that_it_cannot_see_is_told_so() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_job_whose_worker_never_comes_expires_and_lets_go_of_its_application() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let first = insert(&world, user, Some("t"), json!({})).await;
+    let second = insert(&world, user, Some("t"), json!({})).await;
+    sqlx::query(
+        "update gh_automation_jobs set target_worker_id = 'old', worker_affinity = 'strict',
+           created_at = now() - interval '1 day' where id = $1",
+    )
+    .bind(first.0)
+    .execute(&mut world.sql().await)
+    .await
+    .expect("an old job");
+    assert!(world.claim(10).await.is_empty());
+    store::upkeep::expire(&world.db).await.expect("expired");
+    assert_eq!(world.job(first, "status").await.as_deref(), Some("expired"));
+    assert_eq!(begin(&world).await.0, second);
+}
