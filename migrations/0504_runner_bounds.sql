@@ -33,8 +33,8 @@ begin
     p_result := p_result - 'result_data' || jsonb_build_object('result_data', jsonb_build_object('dropped', 'the result was larger than 1 MB'));
   end if;
 
-  -- The permit was refused because another job of the application had it: that one tells what becomes of the task.
-  if v_code = 'permit_refused' and gh_application_sent(j.id) is not null then
+  -- The permit was refused because another job of the application had it, or has it: that one tells what becomes of the task.
+  if v_code = 'permit_refused' and exists (select 1 from gh_application_holder(j.id) h where h.kind in ('sent', 'live')) then
     v_code := 'application_already_sent';
   end if;
 

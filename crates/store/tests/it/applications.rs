@@ -509,3 +509,26 @@ async fn a_job_whose_worker_never_comes_expires_and_lets_go_of_its_application()
     assert_eq!(world.job(first, "status").await.as_deref(), Some("expired"));
     assert_eq!(begin(&world).await.0, second);
 }
+
+#[tokio::test]
+async fn who_is_refused_the_permit_that_another_job_holds_now_does_not_end_the_task() {
+    let world = World::new().await;
+    let user = UserId::new();
+    let jobs = [
+        insert(&world, user, Some("one"), json!({})).await,
+        insert(&world, user, Some("two"), json!({})).await,
+    ];
+    let mut runners = Vec::new();
+    for one in world.claim(2).await {
+        let mut runner = world.runner(one.attempt_id).await;
+        started(&mut runner).await;
+        runners.push((one.job_id, runner));
+    }
+    insert(&world, user, Some("one"), json!({ "retryOf": jobs[1] })).await;
+    assert_eq!(runners[0].1.permit("submit").await.expect("answered"), Permit::Granted);
+    assert!(matches!(runners[1].1.permit("submit").await.expect("answered"), Permit::Refused(_)));
+    let end = json!({"class": "final", "error_code": "permit_refused"});
+    runners[1].1.finish(&end).await.expect("ended");
+    assert_eq!(world.job(runners[1].0, "error_code").await.as_deref(), Some("application_already_sent"));
+    assert_eq!(world.count("select count(*) from gh_outbox where event = 'failed'").await, 0);
+}
