@@ -363,8 +363,12 @@ begin
   if v_url is null or v_event is null then
     return null;
   end if;
-  -- It was never tried: what becomes of its task, another job of the application tells.
+  -- It was never tried, and its end is not the end of its task: another job of the application is at it, or has sent it, and tells.
   if new.status = 'failed' and new.error_code = 'application_already_sent' then
+    return null;
+  end if;
+  if v_event in ('failed', 'cancelled') and not exists (select 1 from gh_job_attempts a where a.job_id = new.id)
+     and exists (select 1 from gh_application_holder(new.id)) then
     return null;
   end if;
   if v_event in ('needs_human', 'resumed') and new.execution_attempt_id is not null then

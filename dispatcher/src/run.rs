@@ -116,7 +116,7 @@ impl Dispatcher {
     pub fn new(engine: Engine, db: Db, tiers: Source, holder: String, signals: Signals) -> Self {
         let engine = Arc::new(engine);
         let actions = Actions::new(Arc::clone(&engine));
-        let steps = Steps::new(signals.pulse.clone(), signals.metrics.clone());
+        let steps = Steps::new(db.clone(), signals.pulse.clone(), signals.metrics.clone());
         Self {
             engine,
             db,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use store::{Error, Result};
+use store::{Db, Error, Result};
 use tokio::time::Instant;
 
 use crate::health::Pulse;
@@ -14,14 +14,15 @@ const REST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_s
 
 /// What failed, and how often in a row.
 pub(crate) struct Steps {
+    db: Db,
     pulse: Pulse,
     metrics: Metrics,
     failed: HashMap<&'static str, (u32, Instant)>,
 }
 
 impl Steps {
-    pub(crate) fn new(pulse: Pulse, metrics: Metrics) -> Self {
-        Self { pulse, metrics, failed: HashMap::new() }
+    pub(crate) fn new(db: Db, pulse: Pulse, metrics: Metrics) -> Self {
+        Self { db, pulse, metrics, failed: HashMap::new() }
     }
 
     /// Whether a step failed a moment ago. One that takes seconds to fail would hold up the others at every look.
@@ -48,6 +49,9 @@ impl Steps {
             }
             Err(Error::NotLeader) => Err(Error::NotLeader),
             Err(error) => {
+                if matches!(error, Error::Unavailable(_)) {
+                    self.db.suspect_idle_connections();
+                }
                 let error = boot::chain(&error).to_string();
                 let times = self.failed.get(step).map_or(0, |(times, _)| *times) + 1;
                 tracing::warn!(step, times, error, "a step failed; the others go on");

@@ -99,6 +99,11 @@ impl Span {
         self.attributes.push(KeyValue::new(key, value));
     }
 
+    /// Gives it another name: what it was is known by now.
+    pub fn rename(&mut self, name: impl Into<Cow<'static, str>>) {
+        self.name = name.into();
+    }
+
     /// Says that it came to nothing, with a word of ours for why.
     pub fn fail(&mut self, why: &'static str) {
         self.status = Status::error(why);

@@ -1,7 +1,8 @@
 //! A small pool of connections with a time limit on everything.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -17,12 +18,15 @@ const SETTINGS: &str = "set statement_timeout = '5s'; set lock_timeout = '2s'; s
 
 /// How long a connection is waited for.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long a suspected connection may take to answer.
+const PING: Duration = Duration::from_secs(1);
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: PgPool,
     lane: Lane,
+    suspected: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Db {
@@ -34,10 +38,21 @@ impl Db {
     /// When `url` is not a Postgres address.
     pub fn open(url: &SecretString, name: &str, connections: u32) -> Result<Self> {
         let options = options(url, name)?;
+        let suspected = Arc::<Mutex<Option<Instant>>>::default();
+        let since = Arc::clone(&suspected);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             // A round trip per statement saved; a connection that died meanwhile fails its call, and every call of ours may be repeated.
             .test_before_acquire(false)
+            // But what lay idle when another one died is asked first: a server that went away took them all.
+            .before_acquire(move |connection, idle| {
+                let since = *since.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_suspect = since.is_some_and(|since| since.elapsed() < idle.idle_for);
+                Box::pin(async move {
+                    Ok(!is_suspect
+                        || timeout(PING, connection.ping()).await.is_ok_and(|answer| answer.is_ok()))
+                })
+            })
             .acquire_timeout(ACQUIRE)
             .idle_timeout(Duration::from_mins(5))
             .after_connect(|connection, _| {
@@ -48,7 +63,12 @@ impl Db {
             })
             .connect_lazy_with(options);
         // One is left to whoever does not use the lane.
-        Ok(Self { lane: Lane::new(pool.clone(), connections.saturating_sub(1).max(1)), pool })
+        Ok(Self { lane: Lane::new(pool.clone(), connections.saturating_sub(1).max(1)), pool, suspected })
+    }
+
+    /// Notes that a connection died: those that lie idle now are asked for a sign of life before they are used.
+    pub fn suspect_idle_connections(&self) {
+        *self.suspected.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Asks the database for its time.

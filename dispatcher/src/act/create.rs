@@ -52,7 +52,15 @@ impl Engine {
                 if self.breaker.close(&intent.tier) {
                     tracing::info!(tier = intent.tier, "machines can be started again");
                 }
-                Ok(machines::created(&self.db, intent.id, &made.id, region_of(&made), "created").await?)
+                let note = || machines::created(&self.db, intent.id, &made.id, region_of(&made), "created");
+                // Which machine was made is known here only: on a connection that died it is noted once more, not found by a second call in 35 s.
+                match note().await {
+                    Err(store::Error::Unavailable(_)) => {
+                        self.db.suspect_idle_connections();
+                        Ok(note().await?)
+                    }
+                    noted => Ok(noted?),
+                }
             }
             Err(error) => self.not_made(lease, intent, region, error).await,
         }

@@ -71,8 +71,15 @@ impl Journey {
         }
     }
 
-    /// The permit was given back: it was a step, not the application.
+    /// The permit was given back: it was a step of the form, not the application.
     pub fn returned(&mut self) {
+        if let Some(submit) = &mut self.submit {
+            submit.rename("form step");
+        }
+        self.end_submit();
+    }
+
+    fn end_submit(&mut self) {
         self.end_step();
         if let Some(submit) = self.submit.take() {
             submit.end();
@@ -81,7 +88,7 @@ impl Journey {
 
     /// The attempt is over.
     pub fn end(mut self, outcome: &Outcome) {
-        self.returned();
+        self.end_submit();
         self.run.set("gh.class", outcome.class.as_str());
         if let Some(code) = outcome.code {
             self.run.fail(code);

@@ -532,3 +532,49 @@ async fn who_is_refused_the_permit_that_another_job_holds_now_does_not_end_the_t
     assert_eq!(world.job(runners[1].0, "error_code").await.as_deref(), Some("application_already_sent"));
     assert_eq!(world.count("select count(*) from gh_outbox where event = 'failed'").await, 0);
 }
+
+#[tokio::test]
+async fn a_job_that_ends_while_it_waits_is_no_end_of_its_task() {
+    for by_hand in [
+        "status = 'cancelled', status_message = 'Cancelled by user via VALET', completed_at = now()",
+        "status = 'failed', error_code = 'STALE_TASK', completed_at = now()",
+    ] {
+        let world = World::new().await;
+        let user = UserId::new();
+        insert(&world, user, Some("t"), json!({})).await;
+        insert(&world, user, Some("t"), json!({})).await;
+        let (_, runner) = begin(&world).await;
+        let statement = format!("update gh_automation_jobs set {by_hand} where worker_id is null");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut world.sql().await).await.expect("by hand");
+        runner.permit("submit").await.expect("answered");
+        runner.finish(&json!({"class": "completed"})).await.expect("ended");
+        let told: Vec<String> = sqlx::query_scalar("select event from gh_outbox order by seq")
+            .fetch_all(&mut world.sql().await)
+            .await
+            .expect("rows");
+        assert_eq!(told, ["running", "completed"], "{by_hand}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_whose_snapshot_is_older_than_the_first_job_makes_no_second_application() {
+    for level in ["repeatable read", "serializable"] {
+        let world = World::new().await;
+        let user = UserId::new();
+        insert(&world, user, Some("another"), json!({})).await;
+        let mut old = world.sql().await;
+        let begin = format!("begin isolation level {level}; select count(*) from gh_automation_jobs");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(&mut old).await.expect("a snapshot");
+        insert(&world, user, Some("t"), json!({})).await;
+        let late = sqlx::query(
+            "insert into gh_automation_jobs (user_id, job_type, target_url, tier, valet_task_id)
+             values ($1, 'apply', 'https://example.com', 'starter', 't')",
+        )
+        .bind(user.0)
+        .execute(&mut old)
+        .await;
+        let code =
+            late.expect_err(level).as_database_error().and_then(|error| error.code().map(String::from));
+        assert_eq!(code.as_deref(), Some("40001"), "{level}");
+    }
+}
