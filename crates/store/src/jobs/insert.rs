@@ -260,7 +260,8 @@ macro_rules! insert_jobs {
                 worker_affinity text, traceparent text)
             where gh_application_sent_before(user_id, valet_task_id, metadata) is null and ",
             $condition,
-            " on conflict (idempotency_key) do nothing
+            // Each job locks its user until the end: two batches of the same users do it in one order.
+            " order by user_id on conflict (idempotency_key) do nothing
             returning id, status, created_at"
         )
     };
