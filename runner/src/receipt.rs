@@ -99,15 +99,20 @@ pub struct Traffic<'a> {
 }
 
 impl Traffic<'_> {
+    /// How the form's own requests were answered; none where one was not: whoever broke off may have been heard.
+    fn answered(&self) -> Vec<u16> {
+        self.own.iter().map(|it| it.status).collect::<Option<_>>().unwrap_or_default()
+    }
+
     /// Whether the form's own requests were all taken.
     fn is_taken(&self) -> bool {
-        let answered: Vec<u16> = self.own.iter().filter_map(|it| it.status).collect();
+        let answered = self.answered();
         !answered.is_empty() && answered.iter().all(|status| (200..400).contains(status))
     }
 
     /// The error by which the form's own requests were answered, where none was taken.
     fn error(&self) -> Option<u16> {
-        let answered: Vec<u16> = self.own.iter().filter_map(|it| it.status).collect();
+        let answered = self.answered();
         answered.iter().all(|status| *status >= 400).then(|| answered.last().copied()).flatten()
     }
 }
@@ -136,6 +141,10 @@ pub fn judge(before: &Form, after: &Form, traffic: &Traffic<'_>) -> Verdict {
         let at_fields = kept.iter().any(|field| !field.error.is_empty() && !old(field));
         let texts =
             invalid.into_iter().chain(loud.into_iter().cloned()).take(5).collect::<Vec<_>>().join("; ");
+        // A form that was sent and emptied may complain of its empty fields.
+        if let Some(said) = wording.confirmation().filter(|_| traffic.wrote && traffic.error().is_none()) {
+            return Verdict::Unclear(format!("the page says {said:?}, and complains: {texts}"));
+        }
         return match traffic.error() {
             Some(status) if status >= 500 => Verdict::Failed(status),
             Some(status) if !at_fields && !matches!(status, 400 | 422) || status == 429 => {
@@ -395,6 +404,30 @@ mod tests {
         let loud = |text: &str| Form { errors: vec![text.into()], ..apply() };
         assert!(matches!(after(&apply(), &loud("Please try again"), &sent(200)), Verdict::Unclear(_)));
         assert!(matches!(after(&apply(), &loud("Sending…"), &[]), Verdict::Unclear(_)));
+    }
+
+    #[test]
+    fn a_request_that_was_broken_off_may_have_been_taken_whatever_was_answered_beside_it() {
+        let mut complaining = apply();
+        complaining.fields[0].error = "Name is required".into();
+        for status in [404, 200, 422] {
+            let mut own = sent(status);
+            own.push(Exchange { status: None, ..sent(200).remove(0) });
+            for now in [apply(), complaining.clone()] {
+                let verdict = after(&apply(), &now, &own);
+                assert!(matches!(verdict, Verdict::Unclear(_)), "{status}: {verdict:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_that_was_emptied_after_it_was_sent_was_not_refused() {
+        let mut now = form("Apply\nYour application has been submitted.\nJobs at Acme", "/apply", &["Name"]);
+        now.fields[0].error = "Name is required".into();
+        for verdict in [after(&apply(), &now, &sent(201)), after(&apply(), &now, &sent(302))] {
+            assert!(matches!(verdict, Verdict::Unclear(_)), "{verdict:?}");
+        }
+        assert!(matches!(after(&apply(), &now, &sent(422)), Verdict::Refused(_)));
     }
 
     #[test]
