@@ -6,7 +6,7 @@ mod wording;
 use serde::Serialize;
 
 use crate::browser::exchange::Exchange;
-use crate::form::{Field, Form, Kind, words};
+use crate::form::{Field, Form, Kind, PageFacts, words};
 use wording::Wording;
 
 pub(crate) use wording::complains;
@@ -224,18 +224,22 @@ fn review(before: &Form, after: &Form, traffic: &Traffic<'_>, submits: bool) -> 
     let text = after.page.text.to_lowercase();
     let answers = traffic.answers.iter().filter(|it| it.chars().count() > 3);
     let shown = answers.filter(|it| text.contains(&it.to_lowercase())).take(2).count();
-    let ahead = match (step(&before.page), step(&after.page)) {
-        (Some((was, _)), Some((now, all))) => now > was && now <= all,
-        (None | Some(_), None) | (None, Some(_)) => false,
-    };
-    if !traffic.wrote || ahead || (submits && shown == 2) {
+    if !traffic.wrote || is_ahead(&before.page, &after.page) || (submits && shown == 2) {
         return Verdict::GoesOn(format!("the form goes on: {}", after.page.heading));
     }
     Verdict::Unclear("nothing on the page confirms it or shows that the form goes on".into())
 }
 
+/// Whether a page says that it is a later step than another one.
+pub fn is_ahead(before: &PageFacts, after: &PageFacts) -> bool {
+    match (step(before), step(after)) {
+        (Some((was, _)), Some((now, all))) => now > was && now <= all,
+        (None | Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
 /// Which step of how many a page says it is.
-pub fn step(page: &crate::form::PageFacts) -> Option<(u32, u32)> {
+pub fn step(page: &PageFacts) -> Option<(u32, u32)> {
     const OF: &[&str] = &["of", "von", "sur", "de", "di", "van", "z", "av", "af", "из", "на", "iz"];
     for text in [&page.heading, &page.text] {
         let text = text.to_lowercase().replace('/', " / ");
@@ -294,7 +298,7 @@ mod tests {
     use super::*;
     use crate::browser::exchange::Carrier;
     use crate::decide::test_field;
-    use crate::form::{Button, PageFacts};
+    use crate::form::Button;
 
     fn form(text: &str, url: &str, questions: &[&str]) -> Form {
         Form {

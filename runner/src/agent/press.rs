@@ -37,6 +37,8 @@ pub(super) struct Left {
     pub writes: Vec<Exchange>,
     /// Whether something of the form's is not answered yet.
     pub open: bool,
+    /// Whether a script of the site's own has asked for something and not been answered: what it sends may be yet to come.
+    pub asks: bool,
     /// Whether a page was opened beside this one, whose requests are not seen.
     pub popup: bool,
 }
@@ -76,7 +78,10 @@ impl Agent<'_> {
         let waits = |it: &Exchange| !it.done && (it.status.is_none() || it.carrier == Carrier::Document);
         let open =
             own.iter().any(waits) || all.iter().filter(loads).any(|it| !it.done && it.status.is_none());
-        Ok(Left { own, writes, open, popup: self.session.has_popup().await? })
+        let asks = all
+            .iter()
+            .any(|it| it.carrier == Carrier::Script && it.is_own(&frames) && !it.done && it.status.is_none());
+        Ok(Left { own, writes, open, asks, popup: self.session.has_popup().await? })
     }
 
     /// Presses what belongs to the page itself, a section or a row: under the permit where answers stand on it, which goes back
@@ -153,7 +158,7 @@ impl Agent<'_> {
             // By its look the page that asks for a code is one more page of the form.
             let unsure = matches!(verdict, Verdict::Unclear(_) | Verdict::GoesOn(_));
             if let Some(blocker) = late_blocker(&after).filter(|_| unsure && !left.open) {
-                if left.writes.is_empty() {
+                if left.writes.is_empty() && !left.popup {
                     self.record.get().sending = Sending::NotTaken;
                 }
                 self.ask_for_help(blocker, after).await?;
@@ -183,6 +188,8 @@ impl Agent<'_> {
                     }
                 }
                 Verdict::Failed(_) | Verdict::Astray(_) if quiet.elapsed() < SAY => {}
+                // One that asks for ever (long polling) sends nothing for it.
+                Verdict::Unclear(_) if left.asks && left.writes.is_empty() && pressed.elapsed() < ANSWER => {}
                 Verdict::Unclear(why) => {
                     if left.writes.is_empty() && !left.popup && self.is_unmoved(form, &after, pressed).await?
                     {

@@ -9,7 +9,7 @@ use super::{Agent, End};
 use crate::form::{Button, Form, words};
 use crate::outcome::Outcome;
 use crate::progress::Step;
-use crate::receipt::Verdict;
+use crate::receipt::{self, Verdict};
 use crate::record::Sending;
 
 /// How many of a page's requests stand in the evidence.
@@ -18,7 +18,7 @@ const TOLD: usize = 10;
 impl Agent<'_> {
     /// Leaves the page by this button, and once more after what was complained about was put right.
     pub(super) async fn leave(&mut self, mut form: Form, mut button: Button) -> Result<Next, End> {
-        let submits = words::press(&button.text, true) == words::Press::Submit;
+        let mut submits = words::press(&button.text, true) == words::Press::Submit;
         if submits {
             self.picture("before-submit").await;
             self.progress.step(Step::Submitting).await;
@@ -35,7 +35,11 @@ impl Agent<'_> {
                     return Ok(Next::End(Outcome::arrived(receipt)));
                 }
                 Verdict::GoesOn(why) => {
-                    self.return_permit(&why, &left).await;
+                    // What comes after a button that says that it sends may be a survey: it goes on, under the same permit.
+                    let (next, _) = self.read_any().await?;
+                    if unsent || !submits || receipt::is_ahead(&form.page, &next.page) {
+                        self.return_permit(&why, &left).await;
+                    }
                     return Ok(Next::Page(Box::new(self.read().await?)));
                 }
                 Verdict::Refused(what) => {
@@ -62,6 +66,7 @@ impl Agent<'_> {
             form = self.read().await?;
             let Some((_, again)) = onward(&form) else { return Err(super::stuck(&form).into()) };
             button = again.clone();
+            submits |= words::press(&button.text, true) == words::Press::Submit;
         }
         Err(super::stuck(&form).into())
     }

@@ -281,3 +281,36 @@ async fn a_dialog_that_asks_back_is_answered_under_the_permit_and_not_at_all_whi
     let ran = run.go().await;
     assert!(ran.outcome.held_back && stage.writes().len() == 1, "{:?}", ran.outcome);
 }
+
+#[tokio::test]
+async fn a_button_that_asks_for_a_token_before_it_sends_is_waited_for() {
+    // As with a bot check of the invisible kind: nothing that writes leaves for longer than a page usually takes.
+    let form = page(format!(
+        "<title>Apply</title><h1>Clerk</h1><div><label>First name <input id=n name=first></label><label>Last name <input name=last></label>
+         <label>Email <input name=email></label><button id=b>Submit application</button></div>
+         <script>document.getElementById('b').onclick = async () => {{ await fetch('/token'); await fetch('/sent', {{ method: 'POST', body: document.getElementById('n').value }});
+           document.body.innerHTML = '{THANKS}'; }}</script>"
+    ));
+    let stage =
+        Stage::start(&[("GET /", form), ("GET /token", page("{}").after(16)), ("POST /sent", page("{}"))])
+            .await;
+    let ran = Run::on(stage.url("/")).go().await;
+    assert!(ran.outcome.submitted(), "{:?}", ran.outcome);
+    assert_eq!((ran.permits_asked, ran.permits_returned, stage.writes().len()), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn questions_behind_a_button_that_says_submit_do_not_prove_that_nothing_was_sent() {
+    let survey = page(
+        "<title>Clerk</title><h1>How did we do?</h1><form method=post action=/survey><label>Which newspaper do you read <input name=paper></label><button>Continue</button></form>",
+    );
+    let stage = Stage::start(&[
+        ("GET /", form("<button>Submit application</button>")),
+        ("POST /sent", see("/survey")),
+        ("GET /survey", survey),
+        ("POST /survey", page(THANKS)),
+    ])
+    .await;
+    let ran = Run::on(stage.url("/")).go().await;
+    assert_eq!((ran.permits_asked, ran.permits_returned), (1, 0), "{:?}", ran.outcome);
+}
