@@ -482,7 +482,7 @@ async fn who_inserts_beside_another_insert_that_it_cannot_see_is_told_so() {
     .execute(&mut *old)
     .await;
     let refused = written.expect_err("it would not have been one application");
-    let code = refused.as_database_error().and_then(|it| it.code().map(|it| it.into_owned()));
+    let code = refused.as_database_error().and_then(|it| it.code().map(std::borrow::Cow::into_owned));
     assert_eq!(code.as_deref(), Some("40001"), "{refused}");
     assert_eq!(
         world.count("select count(distinct application_id) from gh_applications where task = 't'").await,
