@@ -44,9 +44,13 @@ impl Journey {
             return;
         }
         self.end_step();
+        self.begin_step(step.to_owned());
+    }
+
+    fn begin_step(&mut self, step: String) {
         let mut span = Span::begin("step", self.submit.as_ref().unwrap_or(&self.run).place());
-        span.set("gh.step", step.to_owned());
-        self.step = Some((step.to_owned(), span));
+        span.set("gh.step", step.clone());
+        self.step = Some((step, span));
     }
 
     /// A model was called, and has just answered.
@@ -76,7 +80,12 @@ impl Journey {
         if let Some(submit) = &mut self.submit {
             submit.rename("form step");
         }
+        let step = self.step.as_ref().map(|(step, _)| step.clone());
         self.end_submit();
+        // The job is at the same step still, no longer within what was pressed.
+        if let Some(step) = step {
+            self.begin_step(step);
+        }
     }
 
     fn end_submit(&mut self) {

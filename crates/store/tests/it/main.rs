@@ -8,6 +8,7 @@ mod callbacks;
 mod captured;
 mod claim;
 mod costs;
+mod duplicates;
 mod lane;
 mod ledger;
 mod legacy;
