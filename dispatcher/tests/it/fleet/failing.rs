@@ -89,7 +89,8 @@ async fn a_claim_that_fails_or_times_out_stops_nothing_else_and_shows_in_the_hea
         let text = dispatcher.signals.metrics.text();
         assert!(text.contains("gh_dispatcher_actions_total{action=\"claim\",result=\"failed\"}"), "{text}");
         rig.execute(&claim).await;
-        rig.until(3, "select count(*) from gh_job_attempts where state = 'launching'").await;
+        // As many as may be by now: the capacity has risen meanwhile, by how much is the rule's.
+        rig.until(3, "select least(3, count(*)) from gh_job_attempts where state = 'launching'").await;
         assert_eq!(health(&dispatcher).await.1["failing"], serde_json::json!([]));
         dispatcher.stop().await;
     }
